@@ -1,0 +1,11 @@
+//! The CIB: an ordered XML document, its typed access and its changes.
+//!
+//! [`Element`] is a persistent tree: a clone shares every subtree, a change copies only the path
+//! to what changed. A snapshot for the scheduler or for the disk therefore costs one pointer.
+
+mod element;
+mod parse;
+mod write;
+
+pub use element::{Child, Element};
+pub use parse::{ParseError, ParseLimits, parse, parse_with_limits};

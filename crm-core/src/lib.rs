@@ -1,0 +1,9 @@
+//! Pure decisions: what the cluster should do, given what it knows.
+//!
+//! Nothing here performs I/O, reads a clock or uses randomness. Every function is a function of
+//! its arguments, with ordered collections only, so that every node computes the same bytes.
+
+pub mod cib;
+pub mod score;
+
+pub use score::Score;

@@ -1,0 +1,1 @@
+//! Hosts on one machine: namespaces, a virtual switch, cables, power.

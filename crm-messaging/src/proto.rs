@@ -1,0 +1,5 @@
+//! Messages and services, generated from `proto/*.proto` at build time.
+
+#![allow(missing_docs, clippy::all, unused_qualifications)]
+
+tonic::include_proto!("crm.v1");

@@ -1,0 +1,1 @@
+//! The crm command: language, levels, rendering, compatible commands.

@@ -1,0 +1,1 @@
+//! Resource agents and STONITH plug-ins in one multi-call program.

@@ -1,0 +1,3 @@
+//! The one executable: the name it is called by picks the program.
+
+fn main() {}

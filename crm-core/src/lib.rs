@@ -5,5 +5,6 @@
 
 pub mod cib;
 pub mod score;
+pub mod transition;
 
 pub use score::Score;

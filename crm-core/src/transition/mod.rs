@@ -1,0 +1,13 @@
+//! The transition graph: what has to be done now, in which order, and where.
+//!
+//! The scheduler builds a [`Graph`]; the coordinator executes it, the simulator pretends to, and
+//! the writers show it. All of them read this one structure.
+
+mod dot;
+mod graph;
+mod xml;
+
+pub use graph::{
+    Action, ActionId, ActionIx, ActionKind, AgentRef, Graph, GraphSettings, Mark, NodeRef,
+    Presence, ResourceRef,
+};

@@ -1,1 +1,3 @@
-//! The crm command: language, levels, rendering, compatible commands.
+//! The `crm` command: language, levels, rendering and the compatible commands.
+
+pub mod access;

@@ -1,0 +1,176 @@
+//! A CIB in a file.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crm_core::cib::{Element, parse};
+use crm_messaging::proto;
+
+use super::{Access, AccessError, Result, attributes};
+
+/// A CIB that lives in a file. Each change replaces the file whole, or not at all.
+pub struct FileAccess {
+    path: PathBuf,
+}
+
+impl FileAccess {
+    /// Nothing is read before the first request.
+    pub fn new(path: PathBuf) -> FileAccess {
+        FileAccess { path }
+    }
+
+    fn store(&self, mut cib: Element, configuration_changed: bool) -> Result<()> {
+        let counter = |name| cib.attr(name).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
+        let (epoch, updates) = (counter("epoch"), counter("num_updates"));
+        if configuration_changed {
+            cib.set_attr("epoch", (epoch + 1).to_string());
+            cib.set_attr("num_updates", "0");
+        } else {
+            cib.set_attr("num_updates", (updates + 1).to_string());
+        }
+        replace(&self.path, cib.to_pretty().as_bytes())
+            .map_err(|source| AccessError::File { path: self.path.clone(), source })
+    }
+}
+
+/// Writes beside the target and renames over it, keeping the target's permissions.
+fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let directory = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".crm-").tempfile_in(directory)?;
+    file.write_all(content)?;
+    match std::fs::metadata(&target) {
+        Ok(old) => file.as_file().set_permissions(old.permissions())?,
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    file.as_file().sync_all()?;
+    file.persist(&target).map_err(|e| e.error)?;
+    Ok(())
+}
+
+impl Access for FileAccess {
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    fn cib(&mut self) -> Result<Element> {
+        let text = std::fs::read_to_string(&self.path)
+            .map_err(|source| AccessError::File { path: self.path.clone(), source })?;
+        parse(&text).map_err(|source| AccessError::Malformed { path: self.path.clone(), source })
+    }
+
+    fn commit(&mut self, base: &Element, configuration: &Element, _command: &str) -> Result<()> {
+        let mut current = self.cib()?;
+        if current.child("configuration") != base.child("configuration") {
+            return Err(AccessError::Stale(format!(
+                "{} is not what was read",
+                self.path.display()
+            )));
+        }
+        for name in ["validate-with", "crm_feature_set"] {
+            if let Some(value) = base.attr(name) {
+                current.set_attr(name, value);
+            }
+        }
+        *current.child_or_insert("configuration") = configuration.clone();
+        self.store(current, true)
+    }
+
+    fn update_attribute(&mut self, update: &proto::AttributeUpdate) -> Result<()> {
+        let mut cib = self.cib()?;
+        if !attributes::apply(&mut cib, update) {
+            return Err(AccessError::NotFound(format!("node '{}' is not known", update.node)));
+        }
+        self.store(cib, !update.transient)
+    }
+
+    fn cleanup(&mut self, request: &proto::CleanupRequest) -> Result<Vec<String>> {
+        let mut cib = self.cib()?;
+        let cleaned = cib.child_mut("status").map_or_else(Vec::new, |s| drop_history(s, request));
+        if !cleaned.is_empty() {
+            self.store(cib, false)?;
+        }
+        Ok(cleaned)
+    }
+
+    fn fail(&mut self, _request: &proto::FailRequest) -> Result<()> {
+        Err(AccessError::NeedsCluster("recording a failure"))
+    }
+
+    fn fence(&mut self, _request: &proto::FenceRequest) -> Result<String> {
+        Err(AccessError::NeedsCluster("fencing"))
+    }
+
+    fn state(&mut self, _wait: Option<Duration>) -> Result<proto::StateReply> {
+        Err(AccessError::NeedsCluster("asking for the state of the daemon"))
+    }
+
+    fn shutdown(&mut self) -> Result<()> {
+        Err(AccessError::NeedsCluster("stopping the daemon"))
+    }
+}
+
+fn drop_history(status: &mut Element, request: &proto::CleanupRequest) -> Vec<String> {
+    let wanted = |asked: &str, is: &str| asked.is_empty() || asked == is;
+    let mut cleaned = Vec::new();
+    for state in status.children_mut() {
+        let node = state.attr("uname").unwrap_or_default().to_string();
+        if !wanted(&request.node, &node) {
+            continue;
+        }
+        let Some(resources) = state.child_mut("lrm").and_then(|lrm| lrm.child_mut("lrm_resources"))
+        else {
+            continue;
+        };
+        let base = |id: &str| id.split(':').next().unwrap_or(id).to_string();
+        let drop = |r: &Element| {
+            let id = r.id().unwrap_or_default();
+            (wanted(&request.resource, id) || wanted(&request.resource, &base(id)))
+                && (!request.failed_only
+                    || r.children().any(|op| op.id().is_some_and(|i| i.contains("_last_failure_"))))
+        };
+        cleaned.extend(
+            resources
+                .children()
+                .filter(|r| drop(r))
+                .map(|r| format!("{} on {node}", r.id().unwrap_or_default())),
+        );
+        resources.retain(|r| !drop(r));
+        if let Some(transient) = state.child_mut("transient_attributes") {
+            for set in transient.children_mut() {
+                set.retain(|pair| {
+                    let name = pair.attr("name").unwrap_or_default();
+                    let count =
+                        name.strip_prefix("fail-count-").or(name.strip_prefix("last-failure-"));
+                    !count.is_some_and(|c| {
+                        wanted(&request.resource, c.split('#').next().unwrap_or(c))
+                    })
+                });
+            }
+        }
+    }
+    cleaned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_on_a_changed_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cib.xml");
+        let text = "<cib epoch='3'><configuration/><status/></cib>";
+        std::fs::write(&path, text).unwrap();
+        let mut access = FileAccess::new(path.clone());
+        let base = access.cib().unwrap();
+        let new = Element::new("configuration").with_child(Element::new("resources"));
+        access.commit(&base, &new, "test").unwrap();
+        assert_eq!(access.cib().unwrap().attr("epoch"), Some("4"));
+        let stale = access.commit(&base, &Element::new("configuration"), "test");
+        assert!(matches!(stale, Err(AccessError::Stale(_))));
+        assert!(access.cib().unwrap().at(&["configuration", "resources"]).is_some());
+    }
+}

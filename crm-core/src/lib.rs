@@ -4,6 +4,8 @@
 //! its arguments, with ordered collections only, so that every node computes the same bytes.
 
 pub mod cib;
+pub mod rules;
+pub mod scheduler;
 pub mod score;
 pub mod transition;
 

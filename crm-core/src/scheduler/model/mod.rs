@@ -1,0 +1,220 @@
+//! The working set of one scheduler run: everything read from the CIB, in tables linked by
+//! indices, and what placement and actions add to it.
+//!
+//! Each field has one owner among the steps of the pipeline (`input`, `placement`, `actions`),
+//! named at the field or at its struct; others only read it.
+
+mod action;
+mod constraint;
+mod history;
+mod ids;
+mod message;
+mod node;
+mod options;
+mod pairs;
+mod resource;
+mod scores;
+mod words;
+
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use crate::rules::Moment;
+
+pub use action::{Action, Link};
+pub use constraint::{
+    Colocation, Location, LossPolicy, OrderFlags, OrderSide, Ordering, Ticket, TicketDependency,
+};
+pub use history::{FailedOp, History, HistoryOp, TransitionKey};
+pub use ids::{ActionIx, ColocationIx, HistoryIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx};
+pub use message::{Message, Severity};
+pub use node::{Attributes, Node, NodeKind};
+pub use options::{HealthStrategy, Options, PlacementStrategy, QuorumPolicy};
+pub use pairs::{Block, Blocks, Table};
+pub use resource::{
+    Agent, BundleData, CloneData, GroupData, OpDef, PartialMigration, Replica, Resource, Variant,
+};
+pub use scores::{Cause, Contribution, Discovery, ScoreEntry, ScoreTable};
+pub use words::{MultipleActive, Needs, OnFail, Requires, Role, Task};
+
+/// Everything about one run.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// The one "now" of the run (I-12).
+    pub now: Moment,
+    /// Options.
+    pub options: Options,
+    /// All nodes, by order of creation.
+    pub nodes: Vec<Node>,
+    /// All nodes, by name in natural order (I-11, P-8).
+    pub node_order: Vec<NodeIx>,
+    /// All resources, parents before their children.
+    pub resources: Vec<Resource>,
+    /// Top-level resources by priority (P-10), orphans last. Placement may re-sort (P-11).
+    pub top: Vec<RscIx>,
+    /// All histories, by node in document order.
+    pub histories: Vec<History>,
+    /// Failed operations to list, in the order found.
+    pub failed_ops: Vec<FailedOp>,
+    /// Tickets, in the order first mentioned.
+    pub tickets: Vec<Ticket>,
+    /// Location preferences, in the order of creation.
+    pub locations: Vec<Location>,
+    /// Colocations, in the order of creation.
+    pub colocations: Vec<Colocation>,
+    /// Orderings, in the order of creation.
+    pub orderings: Vec<Ordering>,
+    /// Ticket dependencies, in document order.
+    pub ticket_dependencies: Vec<TicketDependency>,
+    /// Tags: id → ids, in document order (I-87).
+    pub tags: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    /// Templates: id → users, in the order unpacked (I-86).
+    pub templates: Vec<(Arc<str>, Vec<RscIx>)>,
+    /// `op_defaults` meta-attribute blocks.
+    pub op_defaults: Blocks,
+    /// `rsc_defaults` meta-attribute blocks.
+    pub rsc_defaults: Blocks,
+    /// `rsc_defaults` instance-attribute blocks.
+    pub rsc_default_params: Blocks,
+    /// All actions, oldest first. Owner: actions.
+    pub actions: Vec<Action>,
+    /// Remarks, in order.
+    pub messages: Vec<Message>,
+    /// Earliest time at which the outcome may change by itself (I-207), epoch seconds.
+    pub recheck_at: Option<i64>,
+    /// Keep contributions of scores.
+    pub record: bool,
+    /// Resource by internal id. Owner: input.
+    pub(crate) by_id: BTreeMap<Arc<str>, RscIx>,
+}
+
+impl Cluster {
+    /// The resource with this internal id.
+    pub fn resource(&self, id: &str) -> Option<RscIx> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The node with this name, ignoring case.
+    pub fn node_named(&self, name: &str) -> Option<NodeIx> {
+        let found = self.nodes.iter().position(|n| n.name.eq_ignore_ascii_case(name))?;
+        Some(NodeIx::next(found))
+    }
+
+    /// Every resource index, by order of creation.
+    pub fn all_resources(&self) -> impl Iterator<Item = RscIx> + use<> {
+        (0..self.resources.len()).map(RscIx::next)
+    }
+
+    /// True if the node is reached through a connection that has a container.
+    pub fn is_guest(&self, node: NodeIx) -> bool {
+        self[node].connection.is_some_and(|c| self[c].container.is_some())
+    }
+
+    /// True if the node is remote but not a guest.
+    pub fn is_plain_remote(&self, node: NodeIx) -> bool {
+        self[node].is_remote() && !self.is_guest(node)
+    }
+
+    /// The outermost ancestor, stopping below a bundle (I-107).
+    pub fn top_of(&self, rsc: RscIx) -> RscIx {
+        let mut top = rsc;
+        while let Some(parent) = self[top].parent {
+            if matches!(self[parent].variant, Variant::Bundle(_)) {
+                break;
+            }
+            top = parent;
+        }
+        top
+    }
+
+    /// The outermost ancestor, bundles included.
+    pub fn outermost(&self, rsc: RscIx) -> RscIx {
+        let mut top = rsc;
+        while let Some(parent) = self[top].parent {
+            top = parent;
+        }
+        top
+    }
+
+    /// The bundle a resource is in.
+    pub fn bundle_of(&self, rsc: RscIx) -> Option<RscIx> {
+        let top = self.outermost(rsc);
+        (top != rsc && matches!(self[top].variant, Variant::Bundle(_))).then_some(top)
+    }
+
+    /// True if `ancestor` is above `rsc`.
+    pub fn is_ancestor(&self, ancestor: RscIx, rsc: RscIx) -> bool {
+        let mut next = self[rsc].parent;
+        while let Some(parent) = next {
+            if parent == ancestor {
+                return true;
+            }
+            next = self[parent].parent;
+        }
+        false
+    }
+
+    /// The primitives below a resource (itself if it is one), in child order.
+    pub fn leaves(&self, rsc: RscIx) -> Vec<RscIx> {
+        let mut leaves = Vec::new();
+        let mut stack = vec![rsc];
+        while let Some(next) = stack.pop() {
+            if self[next].is_primitive() {
+                leaves.push(next);
+            }
+            stack.extend(self[next].children.iter().rev());
+        }
+        leaves
+    }
+
+    /// The resource and everything below it, parents first, in child order.
+    pub fn descendants(&self, rsc: RscIx) -> Vec<RscIx> {
+        let mut all = Vec::new();
+        let mut stack = vec![rsc];
+        while let Some(next) = stack.pop() {
+            all.push(next);
+            stack.extend(self[next].children.iter().rev());
+        }
+        all
+    }
+
+    /// Adds a remark.
+    pub fn say(&mut self, severity: Severity, text: impl Into<String>) {
+        self.messages.push(Message { severity, text: text.into() });
+    }
+
+    /// Remembers a time at which the outcome may change (I-207); past ones do not count.
+    pub fn recheck(&mut self, epoch: i64) {
+        if epoch > self.now.epoch && self.recheck_at.is_none_or(|at| epoch < at) {
+            self.recheck_at = Some(epoch);
+        }
+    }
+}
+
+macro_rules! indexed {
+    ($ix:ty, $field:ident, $item:ty) => {
+        impl Index<$ix> for Cluster {
+            type Output = $item;
+
+            fn index(&self, ix: $ix) -> &$item {
+                &self.$field[ix.ix()]
+            }
+        }
+
+        impl IndexMut<$ix> for Cluster {
+            fn index_mut(&mut self, ix: $ix) -> &mut $item {
+                &mut self.$field[ix.ix()]
+            }
+        }
+    };
+}
+
+indexed!(NodeIx, nodes, Node);
+indexed!(RscIx, resources, Resource);
+indexed!(HistoryIx, histories, History);
+indexed!(TicketIx, tickets, Ticket);
+indexed!(LocationIx, locations, Location);
+indexed!(ColocationIx, colocations, Colocation);
+indexed!(OrderingIx, orderings, Ordering);
+indexed!(ActionIx, actions, Action);

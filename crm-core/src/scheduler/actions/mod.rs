@@ -1,8 +1,14 @@
 //! What to do, in which order (scheduler reference, part 3).
 
+mod fencing;
+mod orderings;
 mod request;
+mod shutdown;
+mod unfencing;
 
-pub use request::{ActionRequest, order, request};
+pub use fencing::{can_fence, mark_for_fencing};
+pub use orderings::order;
+pub use request::{clear_failcount, make_stops_optional, named_pseudo, op, recurring_found};
 
 use super::model::Cluster;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::Score;
 
-use super::{ActionIx, Discovery, NodeIx, Role, RscIx, Task, TicketIx};
+use super::{ActionIx, Discovery, Key, NodeIx, Role, RscIx, Task, TicketIx};
 
 /// One location preference (P-45 to P-50, P-43). Kept in order of creation;
 /// placement applies them in reverse (P-52).
@@ -110,14 +110,19 @@ impl std::fmt::Debug for OrderFlags {
 }
 
 /// One side of an ordering that is not yet resolved.
-#[derive(Clone, Debug)]
-pub struct OrderSide {
-    /// The resource, if any.
-    pub rsc: Option<RscIx>,
-    /// Task and interval (ms) that a key of `rsc` is made of.
-    pub task: Option<(Task, u32)>,
-    /// The action itself, if already known.
-    pub action: Option<ActionIx>,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderSide {
+    /// This action.
+    Action(ActionIx),
+    /// Whatever the resource has with this key when orderings are resolved.
+    Key(RscIx, Key),
+}
+
+impl OrderSide {
+    /// What a resource does once.
+    pub fn task(rsc: RscIx, task: Task) -> OrderSide {
+        OrderSide::Key(rsc, Key::Op(task, 0))
+    }
 }
 
 /// An ordering of two sides ("constraint" in part 3). Kept and resolved in order of creation.

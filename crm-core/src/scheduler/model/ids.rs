@@ -33,6 +33,10 @@ index!(
     ActionIx
 );
 index!(
+    /// An ordering of two actions.
+    LinkIx
+);
+index!(
     /// A location preference, already bound to a resource and its nodes.
     LocationIx
 );

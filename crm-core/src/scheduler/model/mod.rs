@@ -22,12 +22,14 @@ use std::sync::Arc;
 
 use crate::rules::Moment;
 
-pub use action::{Action, Link};
+pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
 pub use constraint::{
     Colocation, Location, LossPolicy, OrderFlags, OrderSide, Ordering, Ticket, TicketDependency,
 };
 pub use history::{FailedOp, History, HistoryOp, TransitionKey};
-pub use ids::{ActionIx, ColocationIx, HistoryIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx};
+pub use ids::{
+    ActionIx, ColocationIx, HistoryIx, LinkIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx,
+};
 pub use message::{Message, Severity};
 pub use node::{Attributes, Node, NodeKind};
 pub use options::{HealthStrategy, Options, PlacementStrategy, QuorumPolicy};
@@ -79,6 +81,10 @@ pub struct Cluster {
     pub rsc_default_params: Blocks,
     /// All actions, oldest first. Owner: actions.
     pub actions: Vec<Action>,
+    /// Actions without a resource, oldest first. Owner: actions.
+    pub other_actions: Vec<ActionIx>,
+    /// Orderings of actions, oldest first. Owner: actions.
+    pub links: Vec<Link>,
     /// Remarks, in order.
     pub messages: Vec<Message>,
     /// Earliest time at which the outcome may change by itself (I-207), epoch seconds.
@@ -218,3 +224,4 @@ indexed!(LocationIx, locations, Location);
 indexed!(ColocationIx, colocations, Colocation);
 indexed!(OrderingIx, orderings, Ordering);
 indexed!(ActionIx, actions, Action);
+indexed!(LinkIx, links, Link);

@@ -192,6 +192,8 @@ pub struct Resource {
     pub unique: bool,
     /// Found in the status only, or an instance beyond the limit.
     pub orphan: bool,
+    /// An orphaned connection to a guest node whose container is gone too (I-56).
+    pub container_gone: bool,
     /// `notify`
     pub notify: bool,
     /// `critical`

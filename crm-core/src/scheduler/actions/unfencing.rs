@@ -1,0 +1,76 @@
+//! Unfencing: enabling a node on its fence devices before anything that needs it.
+
+use crate::scheduler::model::{ActionIx, Cluster, NodeIx, OrderFlags, Requires, RscIx};
+
+use super::fencing::fence_op;
+use super::orderings::link;
+
+/// orders `action` after the unfencing of its node, and asks for that if the node was
+/// never unfenced.
+pub(super) fn order_after(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    action: ActionIx,
+    flags: OrderFlags,
+) {
+    let device = cluster[rsc].is_fence_device && cluster.options.unfencing_in_use;
+    if !(device || needs_unfencing(cluster, rsc)) {
+        return;
+    }
+    let unfence = fence_op(cluster, node, Some("on"), true, None, false);
+    link(cluster, unfence, action, flags);
+    if !was_unfenced(cluster, node) {
+        let reason = format!("required by {} {}", cluster[rsc].id, cluster[action].task);
+        trigger_on(cluster, node, &reason, None);
+    }
+}
+
+/// True if the resource may start only on unfenced nodes (I-81).
+pub(super) fn needs_unfencing(cluster: &Cluster, rsc: RscIx) -> bool {
+    cluster[rsc].requires == Requires::Unfencing
+}
+
+/// True if the node attribute says so.
+fn was_unfenced(cluster: &Cluster, node: NodeIx) -> bool {
+    !matches!(cluster[node].attr("#node-unfenced"), None | Some("0"))
+}
+
+/// A changed fence device has to unfence `node`, or all its nodes, anew; other resources do
+/// nothing here.
+pub(super) fn trigger(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: Option<NodeIx>,
+    reason: &str,
+    then: Option<ActionIx>,
+) {
+    if !cluster[rsc].is_fence_device {
+        return;
+    }
+    let usable = |cluster: &Cluster, n: NodeIx| {
+        let n = &cluster[n];
+        n.online && !n.unclean && !n.shutdown
+    };
+    match node {
+        Some(node) if usable(cluster, node) => trigger_on(cluster, node, reason, then),
+        _ => {
+            let nodes: Vec<_> = cluster[rsc].allowed.iter().map(|(n, _)| n).collect();
+            for node in nodes {
+                trigger_on(cluster, node, reason, then);
+            }
+        }
+    }
+}
+
+/// Requires the unfencing of one node, if it can take part now.
+fn trigger_on(cluster: &mut Cluster, node: NodeIx, reason: &str, then: Option<ActionIx>) {
+    let n = &cluster[node];
+    if !cluster.options.unfencing_in_use || !n.online || n.unclean || n.shutdown {
+        return;
+    }
+    let unfence = fence_op(cluster, node, Some("on"), false, Some(reason), false);
+    if let Some(then) = then {
+        link(cluster, unfence, then, OrderFlags::ORDER);
+    }
+}

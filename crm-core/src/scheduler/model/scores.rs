@@ -51,12 +51,20 @@ pub enum Cause {
     NotOnRemote,
     /// Pinned to a container or a bundle's own node (P-69, P-129, P-132).
     Container,
-    /// Limit of instances per node or in all, or a parent's ban (P-113).
-    InstanceLimit,
+    /// The node can take no instances now (P-113).
+    NodeUnavailable,
+    /// The clone or bundle it belongs to is not allowed there, or banned there (P-113).
+    ParentBanned,
+    /// The node has as many instances as it may have (P-113).
+    NodeFull,
+    /// There are as many instances as there may be (P-110 step 3).
+    EnoughInstances,
+    /// A preference that turned out to be impossible for another counts as one (P-80 step 5).
+    ImpossiblePreference,
+    /// The promotion score of the instance there, for the clone's own table (P-122 step 2).
+    PromotionIndex,
     /// Not enough capacity (P-139).
     Capacity,
-    /// The scheduler's own merging of an intermediate table (no contribution of its own).
-    Merge,
 }
 
 /// One change of a score.
@@ -80,7 +88,9 @@ pub struct ScoreEntry {
     /// Probes.
     pub discovery: Discovery,
     /// Instances placed there (clones; reset by each distribution).
-    pub count: u32,
+    pub count: u16,
+    /// In a table being merged: it was wanted, but is impossible for another (P-81, P-189).
+    pub(crate) unusable: bool,
 }
 
 /// Node → score of one resource. A node that is not in the table is not allowed.
@@ -128,7 +138,7 @@ impl ScoreTable {
         if self.entries.len() <= node.ix() {
             self.entries.resize(node.ix() + 1, None);
         }
-        self.entries[node.ix()] = Some(ScoreEntry { score, discovery, count: 0 });
+        self.entries[node.ix()] = Some(ScoreEntry { score, discovery, count: 0, unusable: false });
         self.note(node, score, true, cause);
     }
 
@@ -152,6 +162,13 @@ impl ScoreTable {
         true
     }
 
+    /// Forgets the counts of instances.
+    pub fn reset_counts(&mut self) {
+        for entry in self.entries.iter_mut().flatten() {
+            entry.count = 0;
+        }
+    }
+
     /// Takes a node out.
     pub fn remove(&mut self, node: NodeIx) {
         if let Some(entry) = self.entries.get_mut(node.ix()) {
@@ -168,5 +185,32 @@ impl ScoreTable {
         if let Some(record) = &mut self.record {
             record.push(Contribution { node, score, set, cause });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaying_the_contributions_gives_the_score() {
+        let node = NodeIx(3);
+        let mut table = ScoreTable::new(true);
+        assert!(!table.add(node, Score::new(5), Cause::Stickiness), "adding does not insert");
+        table.insert(node, Score::new(7), Discovery::Always, Cause::NodeScore);
+        table.add(node, Score::new(600_000), Cause::Stickiness);
+        table.add(node, Score::new(600_000), Cause::Stickiness);
+        table.add(node, Score::new(-5), Cause::Stickiness);
+        let replayed = table
+            .contributions()
+            .iter()
+            .fold(Score::ZERO, |sum, c| if c.set { c.score } else { sum + c.score });
+        assert_eq!(Some(replayed), table.score(node));
+        assert_eq!(replayed, Score::INFINITY);
+    }
+
+    #[test]
+    fn an_entry_takes_eight_bytes() {
+        assert_eq!(size_of::<Option<ScoreEntry>>(), 8);
     }
 }

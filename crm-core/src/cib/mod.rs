@@ -5,7 +5,11 @@
 
 mod element;
 mod parse;
+mod patch;
+mod version;
 mod write;
 
 pub use element::{Child, Element};
 pub use parse::{ParseError, ParseLimits, parse, parse_with_limits};
+pub use patch::{Change, Patch, PatchError, Path};
+pub use version::Version;

@@ -3,6 +3,7 @@
 //! [`Element`] is a persistent tree: a clone shares every subtree, a change copies only the path
 //! to what changed. A snapshot for the scheduler or for the disk therefore costs one pointer.
 
+pub mod attributes;
 mod element;
 mod parse;
 mod patch;

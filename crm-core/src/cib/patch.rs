@@ -177,8 +177,7 @@ impl Patch {
 
     fn compare(&mut self, path: &Path, position: usize, old: &Element, new: &Element) {
         let same = same_children(old, new);
-        let wholesale =
-            !same && (!addressable(old) || !addressable(new) || odds(old) != odds(new));
+        let wholesale = !same && (!addressable(old) || !addressable(new) || odds(old) != odds(new));
         if let ([parent @ .., _], true) = (&path.0[..], wholesale)
             && !parent.is_empty()
         {

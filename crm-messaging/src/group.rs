@@ -52,9 +52,11 @@ pub struct View {
     pub ring: RingId,
     /// Its members.
     pub members: BTreeSet<NodeId>,
-    /// Members that were not in the previous view of this node.
+    /// Members that did not come here together with this node from its previous view: new ones,
+    /// and ones that were elsewhere or have restarted meanwhile. The latter are in `departed` too,
+    /// which happened first.
     pub joined: BTreeSet<NodeId>,
-    /// Members of the previous view that are not in this one.
+    /// Members of the previous view that did not come here with this node.
     pub departed: Vec<(NodeId, Departure)>,
     /// Whether this view may act for the cluster.
     pub quorate: bool,

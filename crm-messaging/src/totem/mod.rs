@@ -1,0 +1,5 @@
+//! The ring protocol, without input and output.
+
+mod timing;
+
+pub use timing::Timing;

@@ -1,0 +1,323 @@
+//! The handle through which the daemon runs agents, and the task behind it.
+//!
+//! All bookkeeping is in [`Schedule`]; here are only the clock, the processes and the channel of
+//! results.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::agents::{AgentPaths, BuiltIn, Catalog, Interface};
+use crate::calls::{self, Surroundings};
+use crate::operation::{CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
+use crate::process::{self, Abort, Command, Limits};
+use crate::schedule::{CallInfo, CallState, Effect, Moment, RunEnd, Schedule};
+
+/// How an executor is set up.
+#[derive(Clone, Debug)]
+pub struct LrmConfig {
+    /// This node, for the agents.
+    pub node_name: String,
+    /// The run-time directory; its `bin` has our commands under their peers' names.
+    pub run_dir: PathBuf,
+    /// Where agents are.
+    pub paths: AgentPaths,
+    /// The agents that this executable carries.
+    pub built_in: Vec<BuiltIn>,
+    /// How many agents may run at a time.
+    pub max_running: usize,
+    /// From SIGTERM to SIGKILL when an agent's time is over.
+    pub kill_grace: Duration,
+    /// A cgroup v2 directory delegated to this process, if there is one.
+    pub cgroup: Option<PathBuf>,
+    /// Further variables for every agent.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Default for LrmConfig {
+    /// The field's places, twice as many agents as processors (at least 8), half a second of
+    /// grace.
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            node_name: String::new(),
+            run_dir: PathBuf::from("/run/crm"),
+            paths: AgentPaths::default(),
+            built_in: Vec::new(),
+            max_running: (2 * processors).max(8),
+            kill_grace: Duration::from_millis(500),
+            cgroup: None,
+            environment: BTreeMap::new(),
+        }
+    }
+}
+
+/// The executor. Clones are the same executor; the last one dropped ends its task (programs in
+/// flight live on).
+#[derive(Clone, Debug)]
+pub struct Lrm {
+    shared: Arc<Shared>,
+    /// Dropped with the last handle: the task ends.
+    _alive: Arc<watch::Sender<()>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    catalog: Catalog,
+    around: Surroundings,
+    limits: Limits,
+    started: Instant,
+    state: Mutex<State>,
+    /// Something was put into the schedule.
+    work: Notify,
+    /// Something ended.
+    ended: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    schedule: Schedule,
+    aborts: BTreeMap<CallId, watch::Sender<Abort>>,
+    /// STONITH resources that were started here and not stopped.
+    devices: BTreeSet<String>,
+}
+
+impl Lrm {
+    /// Starts an executor in the current tokio runtime. Results go to `results` in order; a
+    /// receiver that lags delays new runs, never time-outs.
+    pub fn new(config: LrmConfig, results: mpsc::Sender<OperationResult>) -> Self {
+        let ocf_root = config.paths.ocf.first().map_or_else(PathBuf::new, |p| calls::ocf_root(p));
+        let shared = Arc::new(Shared {
+            around: Surroundings {
+                node_name: config.node_name,
+                bin_dir: config.run_dir.join("bin"),
+                ocf_root,
+                extra: config.environment,
+            },
+            catalog: Catalog { paths: config.paths, built_in: config.built_in },
+            limits: Limits {
+                timeout: Duration::ZERO,
+                kill_grace: config.kill_grace,
+                cgroup: config.cgroup,
+            },
+            started: Instant::now(),
+            state: Mutex::new(State {
+                schedule: Schedule::new(config.max_running),
+                aborts: BTreeMap::new(),
+                devices: BTreeSet::new(),
+            }),
+            work: Notify::new(),
+            ended: Notify::new(),
+        });
+        let (alive, gone) = watch::channel(());
+        tokio::spawn(drive(Arc::clone(&shared), results, gone));
+        Self { shared, _alive: Arc::new(alive) }
+    }
+
+    /// Accepts an operation and returns its number; never waits.
+    pub fn execute(&self, operation: Operation) -> CallId {
+        self.shared.change(|schedule, now| schedule.execute(operation, now))
+    }
+
+    /// Takes back an operation; `false` if there is none. Its end is reported in any case.
+    pub fn cancel(&self, resource: &str, action: &str, interval: Duration) -> bool {
+        self.shared.change(|schedule, now| schedule.cancel(resource, action, interval, now))
+    }
+
+    /// Every call that has not ended.
+    pub fn calls(&self) -> Vec<CallInfo> {
+        self.shared.state().schedule.calls()
+    }
+
+    /// The calls whose agent runs now.
+    pub fn running(&self) -> Vec<CallInfo> {
+        self.calls().into_iter().filter(|call| call.state == CallState::Running).collect()
+    }
+
+    /// The recurring calls.
+    pub fn recurring(&self) -> Vec<CallInfo> {
+        self.calls().into_iter().filter(|call| !call.interval.is_zero()).collect()
+    }
+
+    /// Takes back all that has not started and every recurring call; what changes a resource and
+    /// is in flight runs to its end.
+    pub fn stop_all(&self) {
+        self.shared.change(Schedule::stop_all);
+    }
+
+    /// Takes back everything and kills what is in flight.
+    pub fn kill_all(&self) {
+        self.shared.change(Schedule::kill_all);
+    }
+
+    /// Waits until nothing runs and nothing is due.
+    pub async fn idle(&self) {
+        loop {
+            let ended = self.shared.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.shared.state().schedule.is_idle() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// The agents of this node.
+    pub fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Shared {
+    /// The state is a plain table: a panic elsewhere leaves it usable.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.started.elapsed())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Schedule, Moment) -> T) -> T {
+        let outcome = change(&mut self.state().schedule, self.now());
+        self.work.notify_one();
+        outcome
+    }
+
+    /// The environment of a program that belongs to no resource.
+    pub(crate) fn around(&self) -> &Surroundings {
+        &self.around
+    }
+
+    /// The bounds of a run of this length.
+    pub(crate) fn limits(&self, timeout: Duration) -> Limits {
+        Limits { timeout, ..self.limits.clone() }
+    }
+}
+
+/// Performs effects until the daemon has gone.
+async fn drive(
+    shared: Arc<Shared>,
+    results: mpsc::Sender<OperationResult>,
+    mut gone: watch::Receiver<()>,
+) {
+    loop {
+        loop {
+            let effect = {
+                let mut state = shared.state();
+                let now = shared.now();
+                state.schedule.advance(now);
+                state.schedule.next_effect()
+            };
+            match effect {
+                None => break,
+                Some(Effect::Start { call, operation }) => start(&shared, call, operation),
+                Some(Effect::Abort { call, at_once }) => {
+                    let how = if at_once { Abort::AtOnce } else { Abort::Gently };
+                    if let Some(abort) = shared.state().aborts.get(&call) {
+                        abort.send_replace(how);
+                    }
+                }
+                Some(Effect::Report(result)) => {
+                    if results.send(*result).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        shared.ended.notify_waiters();
+        let wakeup = shared.state().schedule.next_wakeup();
+        let due = async {
+            match wakeup {
+                Some(Moment(at)) => sleep_until(shared.started + at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shared.work.notified() => {}
+            () = due => {}
+            _ = gone.changed() => return,
+        }
+    }
+}
+
+fn start(shared: &Arc<Shared>, call: CallId, operation: Arc<Operation>) {
+    let (abort, aborted) = watch::channel(Abort::No);
+    shared.state().aborts.insert(call, abort);
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let end = perform(&shared, &operation, aborted).await;
+        {
+            let mut state = shared.state();
+            state.aborts.remove(&call);
+            let now = shared.now();
+            state.schedule.finished(call, end, now);
+        }
+        shared.work.notify_one();
+    });
+}
+
+/// One run of one operation.
+async fn perform(shared: &Shared, operation: &Operation, abort: watch::Receiver<Abort>) -> RunEnd {
+    let agent = match shared.catalog.resolve(&operation.agent) {
+        Ok(agent) => agent,
+        Err(error) => return calls::no_agent(&error),
+    };
+    let device = matches!(agent.interface, Interface::StonithExternal | Interface::Fence);
+    if device && let Some(end) = shared.device_state(operation) {
+        return end;
+    }
+    let command = calls::command(&agent, operation, &shared.around);
+    let end = match agent.interface {
+        Interface::Systemd => calls::immediate(
+            ExecutionStatus::NotSupported,
+            ExitCode::UNIMPLEMENTED,
+            "this executor does not speak to systemd yet".to_owned(),
+        ),
+        _ => run(shared, agent.interface, operation, &command, abort).await,
+    };
+    if device && operation.action == "start" && end.exit == ExitCode::OK {
+        shared.state().devices.insert(operation.resource.clone());
+    }
+    end
+}
+
+async fn run(
+    shared: &Shared,
+    interface: Interface,
+    operation: &Operation,
+    command: &Command,
+    abort: watch::Receiver<Abort>,
+) -> RunEnd {
+    let limits = shared.limits(calls::effective_timeout(operation));
+    let finished = process::run(command, &limits, abort).await;
+    calls::outcome(interface, operation, finished)
+}
+
+impl Shared {
+    /// A device is "running" where it was started: only start and a monitor of a started one ask
+    /// the device itself (as Pacemaker's executor).
+    fn device_state(&self, operation: &Operation) -> Option<RunEnd> {
+        let mut state = self.state();
+        let done = |exit| Some(calls::immediate(ExecutionStatus::Done, exit, String::new()));
+        match operation.action.as_str() {
+            "start" => None,
+            "monitor" if state.devices.contains(&operation.resource) => None,
+            "monitor" => done(ExitCode::NOT_RUNNING),
+            "stop" => {
+                state.devices.remove(&operation.resource);
+                done(ExitCode::OK)
+            }
+            _ => done(ExitCode::UNIMPLEMENTED),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod demo;
+pub mod language;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,9 @@
 
 pub mod agents;
 pub mod calls;
+pub mod fencing;
 mod lrm;
+pub mod metadata;
 pub mod operation;
 pub mod output;
 pub mod process;
@@ -15,5 +17,8 @@ pub mod stonith;
 mod sys;
 
 pub use agents::{AgentPaths, BuiltIn, Catalog};
+pub use fencing::{FenceDevice, FenceResult};
 pub use lrm::{Lrm, LrmConfig};
+pub use metadata::Metadata;
 pub use schedule::{CallInfo, CallState};
+pub use stonith::FenceAction;

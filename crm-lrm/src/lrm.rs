@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::agents::{AgentPaths, BuiltIn, Catalog, Interface};
 use crate::calls::{self, Surroundings};
-use crate::operation::{CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
+use crate::metadata::{self, Metadata, MetadataError};
+use crate::operation::{AgentName, CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
 use crate::process::{self, Abort, Command, Limits};
 use crate::schedule::{CallInfo, CallState, Effect, Moment, RunEnd, Schedule};
 
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     catalog: Catalog,
     around: Surroundings,
     limits: Limits,
+    metadata: metadata::Cache,
     started: Instant,
     state: Mutex<State>,
     /// Something was put into the schedule.
@@ -104,6 +106,7 @@ impl Lrm {
                 kill_grace: config.kill_grace,
                 cgroup: config.cgroup,
             },
+            metadata: metadata::Cache::default(),
             started: Instant::now(),
             state: Mutex::new(State {
                 schedule: Schedule::new(config.max_running),
@@ -170,6 +173,12 @@ impl Lrm {
     /// The agents of this node.
     pub fn catalog(&self) -> &Catalog {
         &self.shared.catalog
+    }
+
+    /// What an agent says of itself; it is asked once per version of its file.
+    pub async fn metadata(&self, name: &AgentName) -> Result<Arc<Metadata>, MetadataError> {
+        let shared = &self.shared;
+        shared.metadata.get(&shared.catalog, &shared.around, name).await
     }
 
     pub(crate) fn shared(&self) -> &Shared {

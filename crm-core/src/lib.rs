@@ -5,6 +5,7 @@
 
 pub mod cib;
 pub mod rules;
+pub mod scalar;
 pub mod scheduler;
 pub mod score;
 pub mod transition;

@@ -1,9 +1,17 @@
 //! Reading a CIB: configuration, state and history (scheduler reference, part 1).
 
+mod blocks;
+mod doc;
+mod nodes;
+mod options;
+mod params;
+mod resources;
+
 use crate::cib::Element;
 use crate::rules::Moment;
 
 use super::model::Cluster;
+use doc::Document;
 
 /// What a run starts from.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +26,12 @@ pub struct Input<'a> {
     pub record: bool,
 }
 
-/// Reads everything up to the constraints (stages S1 to S7).
+/// Reads everything up to the constraints (stages S1 to S7), in the fixed order of I-15.
 pub fn load(input: &Input<'_>) -> Cluster {
-    Cluster { now: input.now, record: input.record, ..Cluster::default() }
+    let mut cluster = Cluster { now: input.now, record: input.record, ..Cluster::default() };
+    let doc = Document::new(input.cib);
+    options::load(&mut cluster, &doc);
+    nodes::load(&mut cluster, &doc);
+    resources::load(&mut cluster, &doc);
+    cluster
 }

@@ -138,6 +138,21 @@ pub struct Options {
     pub feature_set: Option<Arc<str>>,
 }
 
+impl Options {
+    /// Reads a score (I-4): the health words count as the strategy in force says; anything
+    /// that is no score is 0.
+    pub fn score(&self, text: &str) -> Score {
+        match text {
+            "INFINITY" | "+INFINITY" => Score::INFINITY,
+            "-INFINITY" => Score::MINUS_INFINITY,
+            _ if text.eq_ignore_ascii_case("red") => self.health_red,
+            _ if text.eq_ignore_ascii_case("yellow") => self.health_yellow,
+            _ if text.eq_ignore_ascii_case("green") => self.health_green,
+            _ => Score::new(crate::scalar::parse_int(text).unwrap_or(0)),
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options {

@@ -72,3 +72,10 @@ impl Table {
         self.pairs.binary_search_by(|(n, _)| (**n).cmp(name))
     }
 }
+
+impl Table {
+    /// All pairs with their shared texts, sorted by name.
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.pairs
+    }
+}

@@ -1,0 +1,31 @@
+//! Instance parameters of a resource on a node (I-75).
+
+use std::sync::Arc;
+
+use crate::rules::Context;
+use crate::scheduler::model::{Cluster, NodeIx, RscIx, Table};
+
+use super::blocks::combine;
+
+impl Cluster {
+    /// The parameters of a resource for a node, or without a node: its own, then its parent's,
+    /// and so on, at the top those of `rsc_defaults`; the first value of a name wins (I-75).
+    pub fn params(&self, rsc: RscIx, node: Option<NodeIx>) -> Table {
+        let attribute = |name: &str| -> Option<Arc<str>> {
+            node.and_then(|n| self[n].attributes.get(name).cloned())
+        };
+        let context = Context {
+            now: self.now,
+            node: node.is_some().then_some(&attribute),
+            ..Context::default()
+        };
+        let mut table = Table::default();
+        let mut next = Some(rsc);
+        while let Some(r) = next {
+            combine(&self[r].param_blocks, &context, false, &mut table);
+            next = self[r].parent;
+        }
+        combine(&self.rsc_default_params, &context, false, &mut table);
+        table
+    }
+}

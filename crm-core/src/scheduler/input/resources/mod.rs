@@ -295,6 +295,7 @@ pub fn blank(id: Arc<str>, xml_id: Arc<str>, variant: Variant) -> Resource {
         dangling: Vec::new(),
         lock: None,
         container: None,
+        container_gone: false,
         fillers: Vec::new(),
         remote_node: None,
         allowed: ScoreTable::default(),

@@ -1,14 +1,23 @@
 //! The one executable: the name it is called by picks the program.
 
-use std::path::Path;
+use std::io::{Error, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A program that this executable carries: its name, and what runs it with its arguments.
 type Program = (&'static str, fn(&[String]) -> ExitCode);
 
 /// Every program but the shell, which takes whatever is left.
-const PROGRAMS: &[Program] =
-    &[("lab-stage", crm_shell::demo::stage), ("demo", crm_shell::demo::run)];
+const PROGRAMS: &[Program] = &[
+    ("crm_simulate", crm_shell::compat::simulate::main),
+    ("demo", crm_shell::demo::run),
+    ("lab-stage", crm_shell::demo::stage),
+    ("links", links),
+];
+
+/// Names that only make sense after `crm`; `crm links` leaves them out.
+const SUBCOMMANDS: &[&str] = &["demo", "lab-stage", "links"];
 
 fn main() -> ExitCode {
     let words: Vec<String> =
@@ -23,4 +32,37 @@ fn main() -> ExitCode {
         Some((run, rest)) => run(rest),
         None => crm_shell::run(arguments),
     }
+}
+
+/// `crm links DIR`: makes a symbolic link to this executable for every name it answers to.
+fn links(arguments: &[String]) -> ExitCode {
+    let [directory] = arguments else {
+        report("Usage: crm links DIR");
+        return ExitCode::from(64);
+    };
+    match make_links(Path::new(directory)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((path, error)) => {
+            report(&format!("crm links: {}: {error}", path.display()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Replaces links that are there, and nothing else.
+fn make_links(directory: &Path) -> Result<(), (PathBuf, Error)> {
+    let executable = std::env::current_exe().map_err(|e| (PathBuf::from("/proc/self/exe"), e))?;
+    for (name, _) in PROGRAMS.iter().filter(|(name, _)| !SUBCOMMANDS.contains(name)) {
+        let link = directory.join(name);
+        if link.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {
+            std::fs::remove_file(&link).map_err(|e| (link.clone(), e))?;
+        }
+        symlink(&executable, &link).map_err(|e| (link, e))?;
+    }
+    Ok(())
+}
+
+fn report(line: &str) {
+    // Without standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,8 +1,10 @@
 //! The `crm` command: language, levels, rendering and the compatible commands.
 
 pub mod access;
+pub mod compat;
 pub mod demo;
 pub mod language;
+pub mod render;
 
 use std::process::ExitCode;
 

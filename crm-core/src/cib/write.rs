@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use quick_xml::escape::escape;
+use quick_xml::escape::partial_escape as escape;
 
 use super::element::{Child, Element};
 
@@ -55,8 +55,9 @@ impl Element {
 /// Escapes a value so that reading it back gives the same characters, line ends included.
 fn attribute_value(value: &str) -> String {
     let escaped = escape(value);
-    if escaped.contains(['\n', '\t', '\r']) {
-        escaped.replace('\n', "&#10;").replace('\t', "&#9;").replace('\r', "&#13;")
+    if escaped.contains(['"', '\n', '\t', '\r']) {
+        let escaped = escaped.replace('"', "&quot;").replace('\n', "&#10;");
+        escaped.replace('\t', "&#9;").replace('\r', "&#13;")
     } else {
         escaped.into_owned()
     }

@@ -10,8 +10,10 @@ pub mod model;
 pub mod placement;
 
 pub use input::Input;
-use model::Cluster;
 pub use placement::ScoreLine;
+
+use crate::transition::Graph;
+use model::Cluster;
 
 /// The outcome of a run.
 #[derive(Clone, Debug)]
@@ -20,14 +22,26 @@ pub struct Schedule {
     pub cluster: Cluster,
     /// Scores in the order in which they were fixed.
     pub scores: Vec<ScoreLine>,
+    /// What to do, in which order.
+    pub graph: Graph,
 }
 
 /// Decides what to do.
 pub fn schedule(input: &Input<'_>) -> Schedule {
-    let mut cluster = input::load(input);
+    decide(status(input), input)
+}
+
+/// What is configured and what is, before constraints: what status output shows.
+pub fn status(input: &Input<'_>) -> Cluster {
+    input::status(input)
+}
+
+/// Decides what to do about a cluster that [`status`] has read from the same input.
+pub fn decide(mut cluster: Cluster, input: &Input<'_>) -> Schedule {
+    input::constraints(&mut cluster, input);
     placement::prepare(&mut cluster);
     actions::prepare(&mut cluster);
     let scores = placement::assign(&mut cluster);
-    actions::plan(&mut cluster);
-    Schedule { cluster, scores }
+    let graph = actions::plan(&mut cluster);
+    Schedule { cluster, scores, graph }
 }

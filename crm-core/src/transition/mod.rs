@@ -5,9 +5,17 @@
 
 mod dot;
 mod graph;
+mod history;
+mod inject;
+mod opspec;
+mod simulate;
 mod xml;
 
 pub use graph::{
     Action, ActionId, ActionIx, ActionKind, AgentRef, Graph, GraphSettings, Mark, NodeRef,
     Presence, ResourceRef,
 };
+pub use history::{Missing, Outcome, StatusEditor, Subject, UnknownNode};
+pub use inject::{AttributeChange, Change, Injections, NodeChange, TicketChange, inject};
+pub use opspec::{OpKey, OpSpec};
+pub use simulate::{Simulation, Step, simulate};

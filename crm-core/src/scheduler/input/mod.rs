@@ -26,8 +26,9 @@ pub struct Input<'a> {
     pub record: bool,
 }
 
-/// Reads everything up to the constraints (stages S1 to S7), in the fixed order of I-15.
-pub fn load(input: &Input<'_>) -> Cluster {
+/// Reads nodes, resources and history: what status output shows (stages S1 to S6), in the fixed
+/// order of I-15.
+pub fn status(input: &Input<'_>) -> Cluster {
     let mut cluster = Cluster { now: input.now, record: input.record, ..Cluster::default() };
     let doc = Document::new(input.cib);
     options::load(&mut cluster, &doc);
@@ -35,3 +36,6 @@ pub fn load(input: &Input<'_>) -> Cluster {
     resources::load(&mut cluster, &doc);
     cluster
 }
+
+/// Reads the constraints, and what they do to the state (stage S7).
+pub fn constraints(_cluster: &mut Cluster, _input: &Input<'_>) {}

@@ -1,0 +1,21 @@
+//! Commands by the names that Pacemaker's users and scripts know.
+
+pub mod console;
+pub mod exit;
+pub mod options;
+pub mod output;
+pub mod simulate;
+
+use std::process::ExitCode;
+
+use exit::Exit;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.0)
+    }
+}
+
+/// What `--version` prints: scripts compare the first line with the releases they know.
+pub const VERSION: &str =
+    "Pacemaker 2.1.5\nWritten by Andrew Beekhof and the Pacemaker project contributors\n";

@@ -1,0 +1,123 @@
+//! Reading and preparing the CIB (O-19 to O-26).
+
+use std::io::Read;
+
+use crm_core::cib::{Element, parse};
+use crm_core::rules::Moment;
+
+use super::options::Source;
+use crate::access;
+use crate::compat::exit::Exit;
+
+/// Why there is no input: the line for standard error and the exit code.
+pub type Refusal = (String, Exit);
+
+/// The notice of O-31.
+pub const NOT_VALIDATED: &str = "Schema validation of configuration is disabled (enabling is \
+     encouraged and prevents common misconfigurations)";
+
+/// Reads the document and makes it fit for the scheduler.
+///
+/// # Errors
+/// What is wrong with the source or the document.
+pub fn read(source: &Source) -> Result<Element, Refusal> {
+    let mut cib = match source {
+        Source::Live => {
+            access::open().cib().map_err(|error| (error.to_string(), Exit::DISCONNECTED))?
+        }
+        Source::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| (format!("{path}: {error}"), Exit::SOFTWARE))?;
+            document(path, &text)?
+        }
+        Source::Pipe => {
+            let mut text = String::new();
+            std::io::stdin()
+                .lock()
+                .read_to_string(&mut text)
+                .map_err(|error| (format!("standard input: {error}"), Exit::SOFTWARE))?;
+            document("standard input", &text)?
+        }
+    };
+    cib.child_or_insert("status");
+    Ok(cib)
+}
+
+fn document(name: &str, text: &str) -> Result<Element, Refusal> {
+    let cib = parse(text).map_err(|error| (format!("{name}: {error}"), Exit::SOFTWARE))?;
+    if cib.name() != "cib" {
+        let text = format!("{name}: the document is a <{}>, not a <cib>", cib.name());
+        return Err((text, Exit::NO_INPUT));
+    }
+    Ok(cib)
+}
+
+/// Whether the document says that nobody has to check it.
+pub fn is_unchecked(cib: &Element) -> bool {
+    matches!(cib.attr("validate-with"), None | Some("none"))
+}
+
+/// The scheduler's "now", and the line that says so (O-25, O-26).
+pub struct Clock {
+    /// The time.
+    pub now: Moment,
+    /// The information line; none if the wall clock is used.
+    pub line: Option<String>,
+}
+
+/// Picks the clock: what the user set, what the document says, what the wall says.
+///
+/// # Errors
+/// The time that the user set cannot be read.
+pub fn clock(cib: &Element, set: Option<&str>, wall: i64) -> Result<Clock, Refusal> {
+    let wall = Moment { epoch: wall, offset: 0 };
+    if let Some(text) = set {
+        let epoch = parse_time(text)
+            .ok_or_else(|| (format!("'{text}' is no time of ISO 8601"), Exit::USAGE))?;
+        let now = Moment { epoch, offset: 0 };
+        let line = Some(format!("Setting effective cluster time: {text}"));
+        return Ok(Clock { now, line });
+    }
+    match cib.attr("execution-date").and_then(|t| t.parse::<i64>().ok()) {
+        Some(epoch) => {
+            let date = date_text(epoch);
+            let line = Some(format!("Using the original execution date of: {date}"));
+            Ok(Clock { now: Moment { epoch, offset: 0 }, line })
+        }
+        None => Ok(Clock { now: wall, line: None }),
+    }
+}
+
+fn parse_time(text: &str) -> Option<i64> {
+    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.in_tz("UTC").ok();
+    let instant = text.parse::<jiff::Timestamp>().ok().map(|t| t.as_second());
+    instant.or_else(|| civil().map(|t| t.timestamp().as_second()))
+}
+
+fn date_text(epoch: i64) -> String {
+    jiff::Timestamp::from_second(epoch)
+        .map_or_else(|_| epoch.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clock, document};
+    use crm_core::cib::parse;
+
+    #[test]
+    fn the_documents_own_clock_yields_to_the_users() {
+        let cib = parse("<cib execution-date='1623419665'/>").unwrap();
+        let own = clock(&cib, None, 0).unwrap();
+        let line = "Using the original execution date of: 2021-06-11 13:54:25Z";
+        assert_eq!((own.now.epoch, own.line.as_deref()), (1_623_419_665, Some(line)));
+        let set = clock(&cib, Some("2020-01-01 00:00:00Z"), 0).unwrap();
+        assert_eq!(set.now.epoch, 1_577_836_800);
+    }
+
+    #[test]
+    fn another_document_is_refused() {
+        assert!(document("x", "<pacemaker-result/>").is_err());
+        assert!(document("x", "<cib").is_err());
+        assert!(document("x", "<cib/>").is_ok());
+    }
+}

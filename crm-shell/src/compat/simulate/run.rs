@@ -1,0 +1,289 @@
+//! The sequence of one run and of its output (O-40 to O-43).
+
+use crm_core::cib::Element;
+use crm_core::scheduler::model::Cluster;
+use crm_core::scheduler::{self, Input, Schedule};
+use crm_core::transition::{AgentRef, Change, Graph, Missing, Simulation, Step, inject, simulate};
+
+use super::input::{self, Clock};
+use super::options::{Options, Source};
+use super::{NAME, wall_clock};
+use crate::compat::exit::Exit;
+use crate::compat::output::Output;
+use crate::render::report::Part;
+use crate::render::status::{
+    View, counts, node_items, nodes_element, resource_items, resources_element,
+};
+use crate::render::transition::{
+    change_element, change_items, score_element, score_text, step_element, step_part, summary,
+};
+
+/// Runs what the options ask for.
+pub fn run(options: &Options, output: &mut Output<'_>) -> Exit {
+    match steps(options, output) {
+        Ok(exit) => exit,
+        Err((text, exit)) => {
+            output.error(&format!("{NAME}: {text}"));
+            exit
+        }
+    }
+}
+
+fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refusal> {
+    let wall = wall_clock();
+    let mut cib = input::read(&options.source)?;
+    if input::is_unchecked(&cib) {
+        output.log(input::NOT_VALIDATED);
+    }
+    let clock = input::clock(&cib, options.time.as_deref(), wall)?;
+    let mut cluster = scheduler::status(&given(&cib, &clock));
+    if let Some(line) = &clock.line {
+        output.info(line);
+    }
+    if !output.is_quiet() {
+        show_notices(&cluster, output);
+        show_status(&cluster, true, options, output);
+    }
+    if options.injections.any() {
+        inject_events(options, &mut cib, &cluster, wall, output)?;
+        if let Some(line) = &clock.line {
+            output.info(line);
+        }
+        cluster = scheduler::status(&given(&cib, &clock));
+    }
+    if let Some(path) = &options.save_input {
+        save(path, &cib)?;
+    }
+    let mut exit = Exit::OK;
+    if options.run {
+        let schedule = scheduler::decide(cluster, &given(&cib, &clock));
+        if options.verbose {
+            for message in &schedule.cluster.messages {
+                output.log(&message.text);
+            }
+        }
+        show_decisions(&schedule, options, output);
+        if !write_graph(&schedule.graph, options, output) {
+            exit = Exit::IO;
+        }
+        if options.simulate {
+            exit = pretend(&schedule.graph, &mut cib, options, wall, output)?;
+            show_outcome(&cib, &clock, options, output);
+        }
+    }
+    if let Some(path) = target(options) {
+        save(path, &cib)?;
+    }
+    Ok(exit)
+}
+
+fn given<'a>(cib: &'a Element, clock: &Clock) -> Input<'a> {
+    Input { cib, now: clock.now, sanitized: false, record: false }
+}
+
+/// The file that holds the outcome (O-20).
+fn target(options: &Options) -> Option<&str> {
+    match &options.source {
+        Source::File(path) if options.in_place => Some(path),
+        Source::File(_) | Source::Pipe | Source::Live => options.save_output.as_deref(),
+    }
+}
+
+fn save(path: &str, cib: &Element) -> Result<(), input::Refusal> {
+    std::fs::write(path, cib.to_pretty())
+        .map_err(|error| (format!("Could not create '{path}': {error}"), Exit::NO_SUCH))
+}
+
+/// The notices above the status (O-41).
+fn show_notices(cluster: &Cluster, output: &mut Output<'_>) {
+    if cluster.options.maintenance {
+        output.info("");
+        output.info("              *** Resource management is DISABLED ***");
+        output.info("  The cluster will not attempt to start, stop or recover services");
+        output.info("");
+    }
+    let counts = counts(cluster);
+    if counts.disabled > 0 || counts.blocked > 0 {
+        output.info(&format!(
+            "{} of {} resource instances DISABLED and {} BLOCKED from further action due to failure",
+            counts.disabled, counts.instances, counts.blocked
+        ));
+        output.info("");
+    }
+}
+
+/// "Current cluster status", or what it will be.
+fn show_status(cluster: &Cluster, current: bool, options: &Options, output: &mut Output<'_>) {
+    let view = View::simulate(current);
+    let (title, tag) = if current {
+        ("Current cluster status", "cluster_status")
+    } else {
+        ("Revised Cluster Status", "revised_cluster_status")
+    };
+    output.space();
+    if output.is_xml() {
+        let mut element = Element::new(tag).with_child(nodes_element(cluster, &view, false));
+        if let Some(resources) = resources_element(cluster, &view) {
+            element.push(resources);
+        }
+        output.element(element);
+        return;
+    }
+    let mut parts = Vec::new();
+    let nodes = node_items(cluster, &view);
+    if !nodes.is_empty() {
+        parts.push(Part::list("Node List", nodes));
+        parts.push(Part::Space);
+    }
+    let mut resources = resource_items(cluster, &view);
+    if resources.is_empty() {
+        resources.push(Part::item("No resources"));
+    }
+    parts.push(Part::list("Full List of Resources", resources));
+    let _ = options;
+    output.text(&Part::list(title, parts));
+}
+
+fn inject_events(
+    options: &Options,
+    cib: &mut Element,
+    cluster: &Cluster,
+    wall: i64,
+    output: &mut Output<'_>,
+) -> Result<(), input::Refusal> {
+    let agent_of = |id: &str| {
+        let agent = &cluster[cluster.resource(id)?].agent;
+        Some(AgentRef {
+            class: agent.class.to_string(),
+            provider: agent.provider.as_ref().map(ToString::to_string),
+            kind: agent.kind.to_string(),
+        })
+    };
+    let changes = inject(cib, &options.injections, &agent_of, wall)
+        .map_err(|error| (error.to_string(), Exit::ABORTED))?;
+    if !output.is_quiet() {
+        output.space();
+        let items = change_items(&changes);
+        output.text(&Part::list("Performing Requested Modifications", items));
+        output.element(modifications(&changes));
+    }
+    for change in &changes {
+        if let Change::Refused(text) = change {
+            output.error(text);
+        }
+    }
+    Ok(())
+}
+
+fn modifications(changes: &[Change]) -> Element {
+    let mut list = Element::new("modifications");
+    for change in changes {
+        match change {
+            Change::Quorum(value) => list.set_attr("quorum", value),
+            Change::Watchdog(value) => list.set_attr("watchdog", value),
+            _ => {
+                if let Some(element) = change_element(change) {
+                    list.push(element);
+                }
+            }
+        }
+    }
+    list
+}
+
+/// Scores and the transition summary.
+fn show_decisions(schedule: &Schedule, options: &Options, output: &mut Output<'_>) {
+    let cluster = &schedule.cluster;
+    if options.scores || options.utilization {
+        let (title, tag) = match (options.scores, options.utilization) {
+            (true, true) => {
+                ("Allocation Scores and Utilization Information", "allocations_utilizations")
+            }
+            (true, false) => ("Allocation Scores", "allocations"),
+            (false, _) => ("Utilization Information", "utilizations"),
+        };
+        if !output.is_quiet() {
+            output.space();
+        }
+        if output.is_xml() {
+            let mut list = Element::new(tag);
+            for line in &schedule.scores {
+                if let Some(element) = score_element(cluster, line) {
+                    list.push(element);
+                }
+            }
+            output.element(list);
+        } else {
+            let line = |line| Part::item(score_text(cluster, line));
+            output.text(&Part::list(title, schedule.scores.iter().map(line).collect()));
+        }
+    }
+    if !output.is_quiet() {
+        let summary = summary(cluster);
+        output.space();
+        output.text(&Part::list("Transition Summary", summary.items()));
+        output.element(summary.element());
+    }
+}
+
+fn write_graph(graph: &Graph, options: &Options, output: &mut Output<'_>) -> bool {
+    let mut write = |path: &Option<String>, text: &dyn Fn() -> String| {
+        let Some(path) = path else { return true };
+        match std::fs::write(path, text()) {
+            Ok(()) => true,
+            Err(error) => {
+                output.error(&format!("{NAME}: Could not write '{path}': {error}"));
+                false
+            }
+        }
+    };
+    let wrote_graph = write(&options.save_graph, &|| graph.to_element().to_pretty());
+    let wrote_dot = write(&options.save_dot, &|| graph.to_dot(options.verbose));
+    wrote_graph && wrote_dot
+}
+
+/// Pretends to execute the graph.
+fn pretend(
+    graph: &Graph,
+    cib: &mut Element,
+    options: &Options,
+    wall: i64,
+    output: &mut Output<'_>,
+) -> Result<Exit, input::Refusal> {
+    let missing: Missing<'_> = options.injections.missing();
+    let outcome: Simulation = simulate(graph, cib, &options.failures, missing, wall)
+        .map_err(|error| (error.to_string(), Exit::ABORTED))?;
+    output.space();
+    if output.is_xml() {
+        let mut list = Element::new("transition");
+        for element in outcome.steps.iter().filter_map(step_element) {
+            list.push(element);
+        }
+        output.element(list);
+    } else if !output.is_quiet() {
+        let parts = outcome.steps.iter().filter_map(step_part).collect();
+        output.text(&Part::list("Executing Cluster Transition", parts));
+    }
+    for step in &outcome.steps {
+        if let Step::Refused(text) = step {
+            output.error(text);
+        }
+    }
+    if outcome.complete {
+        return Ok(Exit::OK);
+    }
+    output.error("Transition failed: terminated");
+    output.error("An invalid transition was produced");
+    Ok(Exit::ERROR)
+}
+
+fn show_outcome(cib: &Element, clock: &Clock, options: &Options, output: &mut Output<'_>) {
+    if output.is_quiet() {
+        return;
+    }
+    if let Some(line) = &clock.line {
+        output.info(line);
+    }
+    let cluster = scheduler::status(&given(cib, clock));
+    show_status(&cluster, false, options, output);
+}

@@ -1,0 +1,58 @@
+//! The state of nodes and resources, as `crm_simulate` and `crm_mon` show it.
+//!
+//! Everything is read from a loaded [`Cluster`]; nothing is decided here. The numbers (O-70 ...)
+//! are those of the scheduler reference, part 4.
+
+mod facts;
+mod nodes;
+mod resources;
+mod xml;
+
+pub use facts::{
+    Counts, agent_name, configured_role, counts, is_active, printable_id, result_text,
+};
+pub use nodes::{display_name, node_items};
+pub use resources::{resource_items, resource_line};
+pub use xml::{nodes_element, resources_element};
+
+use crm_core::scheduler::model::{Cluster, NodeIx, RscIx};
+
+/// What to show, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Show what does not run.
+    pub inactive: bool,
+    /// Show what is under way instead of the state it starts from.
+    pub pending: bool,
+    /// Show ids, instances and implicit resources.
+    pub detail: bool,
+    /// Sum primitives up by agent.
+    pub brief: bool,
+    /// Every node gets its own line.
+    pub individual_nodes: bool,
+    /// Only these nodes, if given.
+    pub only_nodes: Option<Vec<NodeIx>>,
+    /// Only these resources and what is in them, if given.
+    pub only_resources: Option<Vec<RscIx>>,
+}
+
+impl View {
+    /// What `crm_simulate` shows; pending operations only before the simulation (O-79).
+    pub fn simulate(pending: bool) -> View {
+        View { inactive: true, pending, ..View::default() }
+    }
+
+    /// Whether the node is to be shown.
+    pub fn wants_node(&self, node: NodeIx) -> bool {
+        self.only_nodes.as_ref().is_none_or(|nodes| nodes.contains(&node))
+    }
+
+    /// Whether the resource is to be shown: it is asked for, or something above or below it is.
+    pub fn wants_resource(&self, cluster: &Cluster, rsc: RscIx) -> bool {
+        self.only_resources.as_ref().is_none_or(|wanted| {
+            wanted
+                .iter()
+                .any(|&w| w == rsc || cluster.is_ancestor(w, rsc) || cluster.is_ancestor(rsc, w))
+        })
+    }
+}

@@ -1,0 +1,408 @@
+//! The resource list as text (O-75 to O-89).
+
+use std::collections::BTreeMap;
+
+use crm_core::scheduler::model::{Cluster, NodeIx, Role, RscIx, Variant};
+
+use super::facts::{
+    active_nodes, agent_name, any_in, configured_role, failed_probe, in_promotable, is_active,
+    is_disabled, pending_flag, pending_state, printable_id, result_text, role, shown_role,
+};
+use super::{View, display_name};
+use crate::render::report::Part;
+
+/// The items of the resource list; empty if there is nothing to show.
+pub fn resource_items(cluster: &Cluster, view: &View) -> Vec<Part> {
+    let shown = |rsc: RscIx| {
+        let active = is_active(cluster, rsc, false);
+        let orphaned = cluster[rsc].orphan;
+        (active || (view.inactive && !orphaned)) && view.wants_resource(cluster, rsc)
+    };
+    let (mut items, mut rest) = (Vec::new(), Vec::new());
+    for &rsc in &cluster.top {
+        if view.brief && cluster[rsc].is_primitive() {
+            rest.push(rsc);
+        } else if shown(rsc) {
+            items.extend(resource_part(cluster, view, rsc));
+        }
+    }
+    if view.brief {
+        let mut lines = brief_items(cluster, view, &rest, view.inactive);
+        lines.append(&mut items);
+        return lines;
+    }
+    items
+}
+
+/// What one resource of any kind shows.
+fn resource_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Option<Part> {
+    match cluster[rsc].variant {
+        Variant::Primitive => primitive_part(cluster, view, rsc),
+        Variant::Group(_) => Some(group_part(cluster, view, rsc)),
+        Variant::Clone(_) => Some(clone_part(cluster, view, rsc)),
+        Variant::Bundle(_) => Some(bundle_part(cluster, view, rsc)),
+    }
+}
+
+fn primitive_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Option<Part> {
+    let on_wanted = view.only_nodes.is_none()
+        || cluster[rsc].active_on.is_empty()
+        || cluster[rsc].active_on.iter().any(|n| view.wants_node(*n));
+    let name = printable_id(&cluster[rsc]).to_string();
+    on_wanted.then(|| Part::item(primitive_line(cluster, view, rsc, &name, at(cluster, rsc), true)))
+}
+
+/// The node a primitive is shown on: where it runs, is on its way to, or is locked to.
+fn at(cluster: &Cluster, rsc: RscIx) -> Option<NodeIx> {
+    let resource = &cluster[rsc];
+    let pending = || resource.pending.as_ref().map(|(_, node)| *node);
+    let locked = || resource.lock.map(|(node, _)| node);
+    resource.active_on.first().copied().or_else(pending).or_else(locked)
+}
+
+/// The line of a primitive, without bullet; with `nodes`, it says where (O-78).
+pub fn resource_line(cluster: &Cluster, view: &View, rsc: RscIx, nodes: bool) -> String {
+    let name = printable_id(&cluster[rsc]).to_string();
+    primitive_line(cluster, view, rsc, &name, at(cluster, rsc).filter(|_| nodes), nodes)
+}
+
+fn primitive_line(
+    cluster: &Cluster,
+    view: &View,
+    rsc: RscIx,
+    name: &str,
+    node: Option<NodeIx>,
+    list_nodes: bool,
+) -> String {
+    let resource = &cluster[rsc];
+    let several = resource.active_on.len() > 1;
+    let node = node.filter(|_| !several);
+    let mut line = format!("{name}\t({}):\t", agent_name(&resource.agent));
+    if resource.orphan {
+        line.push_str(" ORPHANED");
+    }
+    let shown = shown_role(cluster, rsc);
+    let pending = pending_state(resource).filter(|_| view.pending);
+    if resource.failed {
+        line.push_str(" FAILED");
+        if shown > Role::Unpromoted {
+            line.push(' ');
+            line.push_str(shown.as_str());
+        }
+    } else {
+        line.push(' ');
+        line.push_str(pending.unwrap_or(shown.as_str()));
+    }
+    if let Some(node) = node {
+        line.push(' ');
+        line.push_str(&display_name(cluster, view, node));
+    }
+    if shown == Role::Stopped
+        && let Some(probe) = failed_probe(cluster, rsc, node)
+    {
+        line.push_str(&format!(" ({}) ", result_text(probe.rc)));
+    }
+    let flags = primitive_flags(cluster, view, rsc, node);
+    if !flags.is_empty() {
+        line.push_str(&format!(" ({})", flags.join(", ")));
+    }
+    if several && list_nodes {
+        if let Some(description) = description(cluster, rsc) {
+            line.push_str(&format!(" {description}"));
+        }
+        let names: Vec<&str> = resource.active_on.iter().map(|n| &*cluster[*n].name).collect();
+        line.push_str(&format!(" [ {} ]", names.join(" ")));
+    }
+    line
+}
+
+/// Free text of the configuration; the model does not keep it for anything that decides.
+fn description(_cluster: &Cluster, _rsc: RscIx) -> Option<&str> {
+    None
+}
+
+fn primitive_flags(
+    cluster: &Cluster,
+    view: &View,
+    rsc: RscIx,
+    node: Option<NodeIx>,
+) -> Vec<String> {
+    let resource = &cluster[rsc];
+    let mut flags = Vec::new();
+    if node.is_some_and(|n| !cluster[n].online && cluster[n].unclean) {
+        flags.push("UNCLEAN".to_string());
+    }
+    if node.is_some_and(|n| resource.lock.is_some_and(|(lock, _)| lock == n)) {
+        flags.push("LOCKED".to_string());
+    }
+    if let Some(flag) = pending_flag(resource).filter(|_| view.pending) {
+        flags.push(flag.to_string());
+    }
+    match (configured_role(resource), resource.meta.get("target-role")) {
+        (Some(Role::Stopped), _) => flags.push("disabled".to_string()),
+        (Some(Role::Unpromoted), Some(word)) if in_promotable(cluster, rsc) => {
+            flags.push(format!("target-role:{word}"));
+        }
+        _ => {}
+    }
+    if resource.blocked {
+        flags.push("blocked".to_string());
+    } else if !resource.managed {
+        flags.push("unmanaged".to_string());
+    }
+    if resource.failure_ignored {
+        flags.push("failure ignored".to_string());
+    }
+    flags
+}
+
+fn titled(title: String, notes: &[String], parts: Vec<Part>) -> Part {
+    if notes.is_empty() {
+        Part::list(title, parts)
+    } else {
+        Part::list(format!("{title} ({})", notes.join(", ")), parts)
+    }
+}
+
+fn state_notes(cluster: &Cluster, rsc: RscIx) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !cluster[rsc].managed {
+        notes.push("unmanaged".to_string());
+    }
+    if is_disabled(cluster, rsc) {
+        notes.push("disabled".to_string());
+    }
+    notes
+}
+
+fn group_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
+    let members = &cluster[rsc].children;
+    let mut notes = Vec::new();
+    if !view.inactive {
+        let idle = members.iter().filter(|m| !is_active(cluster, **m, true)).count();
+        if idle > 0 && idle < members.len() {
+            notes.push(format!("{idle} member{} inactive", if idle == 1 { "" } else { "s" }));
+        }
+    }
+    notes.extend(state_notes(cluster, rsc));
+    let title = format!("Resource Group: {}", cluster[rsc].id);
+    let parts = if view.brief {
+        brief_items(cluster, view, members, true)
+    } else {
+        members
+            .iter()
+            .filter(|m| view.inactive || is_active(cluster, **m, false))
+            .filter(|m| view.wants_resource(cluster, **m))
+            .filter_map(|m| resource_part(cluster, view, *m))
+            .collect()
+    };
+    titled(title, &notes, parts)
+}
+
+/// Which line of a clone an instance belongs to (O-83).
+enum Place {
+    Individual,
+    Promoted(NodeIx),
+    Started(NodeIx),
+    Stopped,
+}
+
+fn place(cluster: &Cluster, view: &View, clone: RscIx, instance: RscIx) -> Place {
+    let child = &cluster[instance];
+    let partly = is_active(cluster, instance, false);
+    if view.detail {
+        return Place::Individual;
+    }
+    if cluster[clone].unique {
+        return if partly || !child.orphan { Place::Individual } else { Place::Stopped };
+    }
+    let pending = |r: RscIx| cluster[r].pending.is_some();
+    if view.pending && pending(instance) {
+        return Place::Individual;
+    }
+    if !partly {
+        return Place::Stopped;
+    }
+    let managed = !any_in(cluster, instance, |r| !r.managed);
+    if any_in(cluster, instance, |r| r.orphan || r.failed)
+        || !managed
+        || !is_active(cluster, instance, true)
+    {
+        return Place::Individual;
+    }
+    match active_nodes(cluster, instance)[..] {
+        [node] if !cluster[node].online && cluster[node].unclean => Place::Individual,
+        [node] if role(cluster, instance) > Role::Unpromoted => Place::Promoted(node),
+        [node] => Place::Started(node),
+        _ => Place::Individual,
+    }
+}
+
+fn clone_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
+    let resource = &cluster[rsc];
+    let mut parts = Vec::new();
+    let (mut promoted, mut started) = (Vec::new(), Vec::new());
+    for &instance in &resource.children {
+        if !view.wants_resource(cluster, instance) {
+            continue;
+        }
+        match place(cluster, view, rsc, instance) {
+            Place::Individual => parts.extend(resource_part(cluster, view, instance)),
+            Place::Promoted(node) => promoted.push(node),
+            Place::Started(node) => started.push(node),
+            Place::Stopped => {}
+        }
+    }
+    let active = promoted.len() + started.len();
+    let configured = configured_role(resource);
+    let started_title = match (resource.promotable, configured) {
+        (false, _) => "Started",
+        (true, Some(Role::Unpromoted)) => "Unpromoted (target-role)",
+        (true, _) => "Unpromoted",
+    };
+    for (title, nodes) in [("Promoted", promoted), (started_title, started)] {
+        parts.extend(names_item(cluster, view, title, nodes));
+    }
+    let max = resource.clone_data().map_or(0, |c| c.max as usize);
+    if view.inactive && !resource.unique && max > active {
+        parts.extend(stopped_items(cluster, view, rsc));
+    }
+    let mut notes = Vec::new();
+    if resource.promotable {
+        notes.push("promotable".to_string());
+    }
+    if resource.unique {
+        notes.push("unique".to_string());
+    }
+    notes.extend(state_notes(cluster, rsc));
+    titled(format!("Clone Set: {} [{}]", resource.id, child_id(cluster, rsc)), &notes, parts)
+}
+
+/// The id of what a clone makes instances of.
+fn child_id(cluster: &Cluster, clone: RscIx) -> String {
+    let first = cluster[clone].children.first();
+    first.map_or(String::new(), |c| cluster[*c].xml_id.to_string())
+}
+
+fn names_item(cluster: &Cluster, view: &View, title: &str, nodes: Vec<NodeIx>) -> Option<Part> {
+    let wanted: Vec<NodeIx> = nodes.into_iter().filter(|n| view.wants_node(*n)).collect();
+    let names: Vec<String> =
+        in_order(cluster, &wanted).map(|n| display_name(cluster, view, n)).collect();
+    (!names.is_empty()).then(|| Part::named(title, format!("[ {} ]", names.join(" "))))
+}
+
+/// `nodes` in the order of the node list; a node that is in it twice stays so.
+fn in_order<'a>(cluster: &'a Cluster, nodes: &'a [NodeIx]) -> impl Iterator<Item = NodeIx> + 'a {
+    cluster
+        .node_order
+        .iter()
+        .flat_map(|n| std::iter::repeat_n(*n, nodes.iter().filter(|m| *m == n).count()))
+}
+
+/// Nodes on which no instance runs, by what is known of it there (O-85).
+fn stopped_items(cluster: &Cluster, view: &View, clone: RscIx) -> Vec<Part> {
+    let resource = &cluster[clone];
+    let mut candidates: Vec<NodeIx> = resource.allowed.iter().map(|(n, _)| n).collect();
+    if candidates.is_empty() {
+        for leaf in cluster.leaves(clone) {
+            for &node in &cluster[leaf].known_on {
+                if !candidates.contains(&node) {
+                    candidates.push(node);
+                }
+            }
+        }
+    }
+    let active = active_nodes(cluster, clone);
+    candidates.retain(|n| !active.contains(n));
+    let usual = match configured_role(resource) {
+        Some(Role::Stopped) => "Stopped (disabled)",
+        Some(_) | None => "Stopped",
+    };
+    let mut by_state: BTreeMap<String, Vec<NodeIx>> = BTreeMap::new();
+    for node in candidates {
+        let state = match failed_probe(cluster, clone, Some(node)) {
+            Some(probe) => format!("Stopped ({})", result_text(probe.rc)),
+            None => usual.to_string(),
+        };
+        by_state.entry(state).or_default().push(node);
+    }
+    by_state
+        .into_iter()
+        .filter_map(|(state, nodes)| names_item(cluster, view, &state, nodes))
+        .collect()
+}
+
+fn bundle_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
+    let resource = &cluster[rsc];
+    let Some(bundle) = resource.bundle_data() else {
+        return Part::list(resource.id.to_string(), Vec::new());
+    };
+    let set = if bundle.replicas.len() > 1 { " set" } else { "" };
+    let unique = if resource.unique { " (unique)" } else { "" };
+    let unmanaged = if resource.managed { "" } else { " (unmanaged)" };
+    let title =
+        format!("Container bundle{set}: {} [{}]{unique}{unmanaged}", resource.id, bundle.image);
+    let mut parts = Vec::new();
+    for replica in &bundle.replicas {
+        if view.detail {
+            let members = [replica.ip, replica.child, Some(replica.container), replica.connection];
+            let lines: Vec<Part> = members
+                .into_iter()
+                .flatten()
+                .filter_map(|member| primitive_part(cluster, view, member))
+                .collect();
+            if bundle.replicas.len() > 1 {
+                parts.push(Part::item(format!("Replica[{}]", replica.number)));
+            }
+            parts.push(Part::List { title: None, parts: lines });
+            continue;
+        }
+        let named_after = replica.connection.unwrap_or(replica.container);
+        let mut name = printable_id(&cluster[named_after]).to_string();
+        if let Some(address) = &replica.address {
+            name.push_str(&format!(" ({address})"));
+        }
+        let shown = replica.child.unwrap_or(replica.container);
+        let node = cluster[replica.container].active_on.first().copied();
+        parts.push(Part::item(primitive_line(cluster, view, shown, &name, node, true)));
+    }
+    Part::list(title, parts)
+}
+
+/// One line an agent and node (O-89).
+fn brief_items(cluster: &Cluster, view: &View, all: &[RscIx], totals: bool) -> Vec<Part> {
+    #[derive(Default)]
+    struct Seen {
+        total: usize,
+        on: BTreeMap<usize, usize>,
+    }
+    let mut agents: BTreeMap<String, Seen> = BTreeMap::new();
+    for &rsc in all {
+        let resource = &cluster[rsc];
+        let active = is_active(cluster, rsc, false);
+        if !resource.is_primitive()
+            || (resource.orphan && !active)
+            || !view.wants_resource(cluster, rsc)
+        {
+            continue;
+        }
+        let seen = agents.entry(agent_name(&resource.agent)).or_default();
+        seen.total += 1;
+        for node in resource.active_on.iter().filter(|n| view.wants_node(**n)) {
+            let rank = cluster.node_order.iter().position(|n| n == node).unwrap_or(usize::MAX);
+            *seen.on.entry(rank).or_default() += 1;
+        }
+    }
+    let mut lines = Vec::new();
+    for (agent, seen) in agents {
+        if seen.on.is_empty() && totals {
+            lines.push(Part::item(format!("0/{}\t({agent}):\tActive", seen.total)));
+        }
+        for (rank, count) in seen.on {
+            let node = &cluster[cluster.node_order[rank]].name;
+            let total = if totals { format!("/{}", seen.total) } else { String::new() };
+            lines.push(Part::item(format!("{count}{total}\t({agent}):\tActive {node}")));
+        }
+    }
+    lines
+}

@@ -5,6 +5,7 @@
 //! (what to do, in which order).
 
 pub mod actions;
+pub mod digest;
 pub mod input;
 pub mod model;
 pub mod placement;

@@ -2,7 +2,9 @@
 
 mod blocks;
 mod doc;
+pub mod failcount;
 mod nodes;
+mod ops;
 mod options;
 mod params;
 mod resources;
@@ -12,6 +14,7 @@ use crate::rules::Moment;
 
 use super::model::Cluster;
 use doc::Document;
+pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params};
 
 /// What a run starts from.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +32,12 @@ pub struct Input<'a> {
 /// Reads nodes, resources and history: what status output shows (stages S1 to S6), in the fixed
 /// order of I-15.
 pub fn status(input: &Input<'_>) -> Cluster {
-    let mut cluster = Cluster { now: input.now, record: input.record, ..Cluster::default() };
+    let mut cluster = Cluster {
+        now: input.now,
+        sanitized: input.sanitized,
+        record: input.record,
+        ..Cluster::default()
+    };
     let doc = Document::new(input.cib);
     options::load(&mut cluster, &doc);
     nodes::load(&mut cluster, &doc);

@@ -89,6 +89,8 @@ pub struct Cluster {
     pub messages: Vec<Message>,
     /// Earliest time at which the outcome may change by itself (I-207), epoch seconds.
     pub recheck_at: Option<i64>,
+    /// The document was sanitized: secure digests count (I-188).
+    pub sanitized: bool,
     /// Keep contributions of scores.
     pub record: bool,
     /// Resource by internal id. Owner: input.

@@ -74,6 +74,11 @@ impl Table {
 }
 
 impl Table {
+    /// Keeps only the pairs whose name satisfies `keep`.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.pairs.retain(|(name, _)| keep(name));
+    }
+
     /// All pairs with their shared texts, sorted by name.
     pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.pairs

@@ -27,6 +27,10 @@ pub struct Input<'a> {
     pub sanitized: bool,
     /// Keep the contributions of scores.
     pub record: bool,
+    /// Note every score that is printed with `-s`.
+    pub show_scores: bool,
+    /// Note capacities and demands, as printed with `-U`.
+    pub show_utilization: bool,
 }
 
 /// Reads nodes, resources and history: what status output shows (stages S1 to S6), in the fixed
@@ -36,6 +40,8 @@ pub fn status(input: &Input<'_>) -> Cluster {
         now: input.now,
         sanitized: input.sanitized,
         record: input.record,
+        show_scores: input.show_scores,
+        show_utilization: input.show_utilization,
         ..Cluster::default()
     };
     let doc = Document::new(input.cib);

@@ -93,6 +93,10 @@ pub struct Cluster {
     pub sanitized: bool,
     /// Keep contributions of scores.
     pub record: bool,
+    /// Note every score that is printed with `-s`.
+    pub show_scores: bool,
+    /// Note capacities and demands, as printed with `-U`.
+    pub show_utilization: bool,
     /// Resource by internal id. Owner: input.
     pub(crate) by_id: BTreeMap<Arc<str>, RscIx>,
 }

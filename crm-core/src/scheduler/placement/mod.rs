@@ -1,12 +1,40 @@
 //! Which node and which role for every resource (scheduler reference, part 2).
+//!
+//! Input: a [`Cluster`] whose configuration, state and constraints were read. Two steps:
+//! [`prepare`] fills every table from locations, stickiness and failures and adds the implicit
+//! colocations (stages S8 and S9); [`assign`] decides (stage S11). Assignment is driven by
+//! requests: assigning a resource first assigns what it depends on, everything at most once.
+//!
+//! One module per constraint kind (`location`, `colocation`, `merge`) and per resource kind
+//! (`leaf`, `group`, `clone`, `promotable`, `bundle`). Every change of a score passes through the
+//! table of the resource with its cause, and is undone with the table.
 
+mod bundle;
+mod choose;
+mod clone;
+mod colocation;
+mod criteria;
+mod group;
+mod implicit;
+mod instances;
+mod leaf;
+mod location;
+mod merge;
+mod promotable;
+mod sort;
+mod strategy;
+mod utilization;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::Score;
 
-use super::model::{Cluster, NodeIx, RscIx};
+use super::model::{
+    Cause, Cluster, Discovery, NodeIx, PlacementStrategy, Role, RscIx, ScoreTable, Variant,
+};
 
-/// One printed score (P-147).
+/// One printed score (P-147) or amount (O-101).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScoreLine {
     /// `PREFIX: RESOURCE allocation score on NODE: SCORE`
@@ -29,14 +57,199 @@ pub enum ScoreLine {
         /// The score.
         score: Score,
     },
-    /// Remaining capacity or load, as printed with utilization.
-    Text(Arc<str>),
+    /// `Original: NODE capacity: …` or `Remaining: NODE capacity: …`; only with utilization.
+    Capacity {
+        /// Before (`false`) or after (`true`) everything was assigned.
+        remaining: bool,
+        /// The node.
+        node: NodeIx,
+        /// Amounts by name.
+        amounts: Vec<(Arc<str>, i64)>,
+    },
+    /// `pcmk__finalize_assignment: RESOURCE utilization on NODE: …`; only with utilization.
+    Utilization {
+        /// The resource.
+        rsc: RscIx,
+        /// The node.
+        node: NodeIx,
+    },
 }
 
 /// Node criteria and implicit colocations (stages S8 and S9).
-pub fn prepare(_cluster: &mut Cluster) {}
+pub fn prepare(cluster: &mut Cluster) {
+    colocation::attach_all(cluster);
+    criteria::apply_shutdown_locks(cluster);
+    location::apply_all(cluster);
+    criteria::apply_stickiness(cluster);
+    criteria::apply_failures_and_discovery(cluster);
+    implicit::add_all(cluster);
+}
 
-/// Assigns every resource (stage S11); the printed scores in order.
-pub fn assign(_cluster: &mut Cluster) -> Vec<ScoreLine> {
-    Vec::new()
+/// Assigns every resource (stage S11, P-6); the printed scores in order.
+pub fn assign(cluster: &mut Cluster) -> Vec<ScoreLine> {
+    let mut placement = Placement::new(cluster);
+    if placement.c.options.placement != PlacementStrategy::Default {
+        placement.sort_top_resources();
+    }
+    placement.show_capacities(false);
+    let top = placement.c.top.clone();
+    if placement.c.nodes.iter().any(|n| n.is_remote()) {
+        for &rsc in &top {
+            if placement.c[rsc].is_remote_connection {
+                let target = placement.c[rsc].partial_migration.map(|m| m.target);
+                placement.assign(rsc, target);
+            }
+        }
+    }
+    for &rsc in &top {
+        if !placement.c[rsc].is_remote_connection {
+            placement.assign(rsc, None);
+        }
+    }
+    placement.show_capacities(true);
+    placement.lines
+}
+
+/// A placement in progress.
+struct Placement<'a> {
+    /// The working set: tables, roles and assignments are changed in place.
+    c: &'a mut Cluster,
+    /// What is printed, in order.
+    lines: Vec<ScoreLine>,
+    /// Rank of each node by byte order of names (P-9).
+    name_rank: Vec<u32>,
+    /// The score of the table entry that each leaf was assigned with (P-92).
+    assigned_score: Vec<Score>,
+    /// For node attributes that colocations name: which nodes have equal values.
+    classes: BTreeMap<Arc<str>, Arc<[u32]>>,
+}
+
+impl<'a> Placement<'a> {
+    fn new(c: &'a mut Cluster) -> Placement<'a> {
+        let mut by_name: Vec<usize> = (0..c.nodes.len()).collect();
+        by_name.sort_by(|&a, &b| c.nodes[a].name.as_bytes().cmp(c.nodes[b].name.as_bytes()));
+        let mut name_rank = vec![0; c.nodes.len()];
+        for (rank, node) in (0u32..).zip(by_name) {
+            name_rank[node] = rank;
+        }
+        let assigned_score = vec![Score::ZERO; c.resources.len()];
+        Placement { c, lines: Vec::new(), name_rank, assigned_score, classes: BTreeMap::new() }
+    }
+
+    /// Assigns a resource of any kind, and first what it depends on. Returns its node, `None` if
+    /// it has none, has several, or is being assigned further up.
+    fn assign(&mut self, rsc: RscIx, preferred: Option<NodeIx>) -> Option<NodeIx> {
+        match self.c[rsc].variant {
+            Variant::Primitive => self.assign_leaf(rsc, preferred),
+            Variant::Group(_) => self.assign_group(rsc, preferred),
+            Variant::Clone(_) => self.assign_clone(rsc, preferred),
+            Variant::Bundle(_) => self.assign_bundle(rsc, preferred),
+        }
+    }
+
+    /// True if the table has an available node with a score of at least 0.
+    fn any_usable(&self, table: &ScoreTable) -> bool {
+        table.iter().any(|(n, e)| e.score >= Score::ZERO && !e.unusable && self.c[n].available())
+    }
+
+    /// The nodes that a resource or its leaves are assigned to, each once.
+    fn locations_of(&self, rsc: RscIx) -> Vec<NodeIx> {
+        if self.c[rsc].children.is_empty() {
+            return self.c[rsc].assigned.into_iter().collect();
+        }
+        let mut nodes = Vec::new();
+        for &child in &self.c[rsc].children {
+            for node in self.locations_of(child) {
+                if !nodes.contains(&node) {
+                    nodes.push(node);
+                }
+            }
+        }
+        nodes
+    }
+
+    /// The node of a resource, if it is exactly one.
+    fn location_of(&self, rsc: RscIx) -> Option<NodeIx> {
+        match self.locations_of(rsc)[..] {
+            [node] => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The next role of a leaf; of a collective the highest next role of its leaves.
+    fn next_role_of(&self, rsc: RscIx) -> Role {
+        let children = &self.c[rsc].children;
+        if children.is_empty() {
+            return self.c[rsc].next_role;
+        }
+        children.iter().map(|&c| self.next_role_of(c)).max().unwrap_or_default()
+    }
+
+    /// The current role of a leaf; of a collective the highest role of its leaves.
+    fn current_role_of(&self, rsc: RscIx) -> Role {
+        let children = &self.c[rsc].children;
+        if children.is_empty() {
+            return self.c[rsc].role;
+        }
+        children.iter().map(|&c| self.current_role_of(c)).max().unwrap_or_default()
+    }
+
+    /// True if the resource or anything below it is blocked.
+    fn any_blocked(&self, rsc: RscIx) -> bool {
+        self.c[rsc].blocked || self.c[rsc].children.iter().any(|&c| self.any_blocked(c))
+    }
+
+    /// Notes the table of a resource and of everything below it (P-148, P-149).
+    fn show_scores(&mut self, step: &'static str, rsc: RscIx, recursive: bool) {
+        if !self.c.show_scores || self.c[rsc].orphan {
+            return;
+        }
+        for &node in &self.c.node_order {
+            if let Some(score) = self.c[rsc].allowed.score(node) {
+                self.lines.push(ScoreLine::Allocation { step, rsc, node, score });
+            }
+        }
+        if recursive {
+            for child in self.c[rsc].children.clone() {
+                self.show_scores(step, child, true);
+            }
+        }
+    }
+
+    /// Changes the next role of a resource.
+    fn set_next_role(&mut self, rsc: RscIx, role: Role) {
+        self.c[rsc].next_role = role;
+    }
+}
+
+/// Adds a score on one node to a resource and everything below it, inserting the node with its
+/// own score where it is missing (P-21).
+fn prefer(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, score: Score, cause: Cause) {
+    for child in 0..cluster[rsc].children.len() {
+        let child = cluster[rsc].children[child];
+        prefer(cluster, child, node, score, cause);
+    }
+    insert_missing(cluster, rsc, node);
+    cluster[rsc].allowed.add(node, score, cause);
+}
+
+/// Adds −INFINITY on every node of the cluster, dropping an assignment (P-21).
+fn ban_everywhere(cluster: &mut Cluster, rsc: RscIx, cause: Cause) {
+    for node in 0..cluster.nodes.len() {
+        prefer(cluster, rsc, NodeIx::next(node), Score::MINUS_INFINITY, cause);
+    }
+    cluster[rsc].assigned = None;
+}
+
+/// Puts a node into the table of a resource with the node's own score, unless it is there.
+fn insert_missing(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
+    if cluster[rsc].allowed.get(node).is_none() {
+        let (score, discovery) = (cluster[node].score, initial_discovery(cluster, node));
+        cluster[rsc].allowed.insert(node, score, discovery, Cause::NodeScore);
+    }
+}
+
+/// The discovery mode that an entry for the node starts with (P-129).
+fn initial_discovery(cluster: &Cluster, node: NodeIx) -> Discovery {
+    if cluster[node].discover_never { Discovery::Never } else { Discovery::Always }
 }

@@ -1,0 +1,114 @@
+//! Choosing a node from a finished table (section 16).
+
+use std::cmp::Ordering;
+
+use crate::Score;
+use crate::scheduler::model::{NodeIx, PlacementStrategy, Requires, RscIx, ScoreTable};
+
+use super::Placement;
+use super::sort::merge_sort;
+
+impl Placement<'_> {
+    /// The nodes of a table, best first (P-97).
+    pub(super) fn sorted_nodes(
+        &self,
+        table: &ScoreTable,
+        active: Option<NodeIx>,
+    ) -> Vec<(NodeIx, Score)> {
+        let in_table = |&node: &NodeIx| Some((node, table.score(node)?));
+        let mut nodes: Vec<(NodeIx, Score)> =
+            self.c.node_order.iter().filter_map(in_table).collect();
+        if self.c.options.placement == PlacementStrategy::Balanced {
+            // Comparing capacities is not transitive.
+            merge_sort(&mut nodes, &mut |a, b| self.compare_nodes(a, b, active));
+        } else {
+            nodes.sort_by(|&a, &b| self.compare_nodes(a, b, active));
+        }
+        nodes
+    }
+
+    /// Which of two nodes comes first, given the node where the resource is active (P-97).
+    pub(super) fn compare_nodes(
+        &self,
+        (a, score_a): (NodeIx, Score),
+        (b, score_b): (NodeIx, Score),
+        active: Option<NodeIx>,
+    ) -> Ordering {
+        let effective = |node: NodeIx, score: Score| {
+            if self.c[node].available() { score } else { Score::MINUS_INFINITY }
+        };
+        let by_name = || self.name_rank[a.ix()].cmp(&self.name_rank[b.ix()]);
+        let order = effective(b, score_b).cmp(&effective(a, score_a));
+        if order.is_ne() {
+            return order;
+        }
+        let strategy = self.c.options.placement;
+        if strategy == PlacementStrategy::Minimal {
+            return by_name();
+        }
+        if strategy == PlacementStrategy::Balanced {
+            let order = self.compare_capacity(a, b);
+            if order.is_ne() {
+                return order;
+            }
+        }
+        let load = |node: NodeIx| self.c[node].assigned.len();
+        let elsewhere = |node: NodeIx| active != Some(node);
+        load(a).cmp(&load(b)).then(elsewhere(a).cmp(&elsewhere(b))).then_with(by_name)
+    }
+
+    /// The node that a resource counts as being on (P-12).
+    pub(super) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
+        let r = &self.c[rsc];
+        let first = r.active_on.first().copied();
+        if let Some(migration) = r.partial_migration {
+            return r.active_on.iter().copied().find(|&n| n == migration.source).or(first);
+        }
+        if matches!(r.requires, Requires::Fencing | Requires::Unfencing) {
+            return first;
+        }
+        let clean = |&n: &NodeIx| self.c[n].online && !self.c[n].unclean;
+        r.active_on.iter().copied().find(clean).or(first)
+    }
+
+    /// Assigns a leaf whose table is complete to the best node (P-98).
+    pub(super) fn choose_node(&mut self, leaf: RscIx, preferred: Option<NodeIx>) {
+        let most_free = self.ban_by_capacity(leaf);
+        let preferred = preferred.or(most_free);
+        let current = self.current_node(leaf);
+        let nodes = self.sorted_nodes(&self.c[leaf].allowed, current);
+        let Some(&best) = nodes.first() else {
+            self.finish(leaf, None, false);
+            return;
+        };
+        let liked = preferred.and_then(|node| {
+            let score = self.c[leaf].allowed.score(node)?;
+            let good = score >= best.1 && score >= Score::ZERO && self.c[node].available();
+            good.then_some((node, score))
+        });
+        let chosen = liked.unwrap_or_else(|| self.stay_if_equal(leaf, &nodes, best, current));
+        self.finish(leaf, Some(chosen), false);
+    }
+
+    /// The current node if it is as good as the best, which must be wanted (P-99).
+    fn stay_if_equal(
+        &self,
+        leaf: RscIx,
+        nodes: &[(NodeIx, Score)],
+        best: (NodeIx, Score),
+        current: Option<NodeIx>,
+    ) -> (NodeIx, Score) {
+        let unique_instance = self.c[leaf]
+            .parent
+            .is_some_and(|parent| self.c[parent].clone_data().is_some() && self.c[parent].unique);
+        if unique_instance || best.1 <= Score::ZERO || !self.c[best.0].available() {
+            return best;
+        }
+        let Some(current) = current else { return best };
+        if !self.c[current].available() || self.c[current].score < Score::ZERO {
+            return best;
+        }
+        let equals = nodes.iter().take_while(|(_, score)| *score == best.1);
+        equals.copied().find(|&(node, _)| node == current).unwrap_or(best)
+    }
+}

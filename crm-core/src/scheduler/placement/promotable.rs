@@ -1,0 +1,322 @@
+//! Which instances of a promotable clone are promoted (section 19).
+
+use crate::Score;
+use crate::scheduler::model::{
+    Cause, Cluster, Colocation, Location, NodeIx, Role, RscIx, TicketDependency,
+};
+
+use super::colocation::has_influence;
+use super::instances::ColocationScores;
+use super::sort::merge_sort;
+use super::{Placement, ScoreLine, ban_everywhere};
+
+/// A promotion score; `None` if none is set, which counts as 0 or −1 (P-117).
+type Promotion = Option<Score>;
+
+impl Placement<'_> {
+    /// Adds promotion scores to the instances' tables and priorities, once (P-120).
+    pub(super) fn add_promotion_scores(&mut self, clone: RscIx) {
+        match &mut self.c[clone].variant {
+            super::Variant::Clone(data) if !data.promotion_added => data.promotion_added = true,
+            _ => return,
+        }
+        for instance in self.c[clone].children.clone() {
+            let nodes: Vec<NodeIx> = self.c[instance].allowed.iter().map(|(n, _)| n).collect();
+            for node in nodes {
+                if !self.c[node].available() {
+                    continue;
+                }
+                let score = promotion_score(self.c, instance, node).unwrap_or_default();
+                if score > Score::ZERO {
+                    self.c[instance].allowed.add(node, score, Cause::PromotionScore);
+                }
+                let priority = self.c[instance].priority.max(score);
+                self.c[instance].priority = priority;
+            }
+        }
+    }
+
+    /// Decides which instances are promoted (P-121 to P-123).
+    pub(super) fn choose_roles(&mut self, clone: RscIx) {
+        self.c[clone].allowed.reset_counts();
+        for instance in self.c[clone].children.clone() {
+            self.set_promotion_index(clone, instance);
+        }
+        self.sort_for_promotion(clone);
+        let mut promoted = 0;
+        for instance in self.c[clone].children.clone() {
+            let node = self.location_of(instance);
+            if self.c.show_scores && !self.c[instance].orphan {
+                let score = self.c[instance].promotion_index;
+                self.lines.push(ScoreLine::Promotion { rsc: instance, node, score });
+            }
+            if self.is_promoted(clone, instance, promoted) {
+                promoted += 1;
+                self.promote(instance);
+                if let Some(node) = node {
+                    if let Some(entry) = self.c[clone].allowed.get_mut(node) {
+                        entry.count = entry.count.saturating_add(1);
+                    }
+                }
+            } else {
+                self.leave_unpromoted(instance);
+            }
+        }
+    }
+
+    /// The priority of an instance for promotion, and its place in the order (P-121).
+    fn set_promotion_index(&mut self, clone: RscIx, instance: RscIx) {
+        if self.current_role_of(instance) == Role::Started {
+            self.count_as_unpromoted(instance);
+        }
+        let Some(node) = self.location_of(instance) else { return };
+        let next_role = self.next_role_of(instance);
+        match next_role {
+            Role::Unknown | Role::Started => {
+                let score = promotion_score(self.c, instance, node);
+                self.c[instance].priority = score.unwrap_or(Score::new(-1));
+            }
+            Role::Unpromoted | Role::Stopped => {
+                self.c[instance].priority = Score::MINUS_INFINITY;
+            }
+            Role::Promoted => {}
+        }
+        for owner in [instance, clone] {
+            for ix in self.c[owner].locations.clone().into_iter().rev() {
+                if let Some(score) = promoted_preference(&self.c[ix], node) {
+                    let priority = self.c[instance].priority + score;
+                    self.c[instance].priority = priority;
+                }
+            }
+        }
+        for ix in self.c[instance].this_with.clone() {
+            self.apply_this_with(instance, ix);
+        }
+        let promoted = next_role == Role::Promoted;
+        self.c[instance].promotion_index =
+            if promoted { Score::INFINITY } else { self.c[instance].priority };
+    }
+
+    /// The role Started of a promotable instance means Unpromoted.
+    fn count_as_unpromoted(&mut self, rsc: RscIx) {
+        for part in self.c.descendants(rsc) {
+            if self.c[part].role == Role::Started {
+                self.c[part].role = Role::Unpromoted;
+            }
+        }
+    }
+
+    /// Lets colocations about the Promoted role change the order, and sorts (P-122).
+    fn sort_for_promotion(&mut self, clone: RscIx) {
+        self.c[clone].merging = true;
+        for instance in self.c[clone].children.clone() {
+            let index = self.c[instance].promotion_index;
+            if let Some(node) = self.location_of(instance).filter(|_| index >= Score::ZERO) {
+                self.c[clone].allowed.add(node, index, Cause::PromotionIndex);
+            }
+        }
+        let promoted = |role: Option<Role>| role == Some(Role::Promoted);
+        for ix in self.c[clone].this_with.clone() {
+            let Colocation { primary, score, dependent_role, .. } = self.c[ix];
+            if promoted(dependent_role) {
+                let mut how = self.merging(ix);
+                how.active = !score.is_infinite();
+                self.merge_into(clone, primary, &how);
+            }
+        }
+        for ix in self.c[clone].with_this.clone() {
+            let Colocation { dependent, primary, primary_role, .. } = self.c[ix];
+            if promoted(primary_role) && has_influence(self.c, ix, primary) {
+                let mut how = self.merging(ix);
+                (how.active, how.nonneg) = (true, true);
+                self.merge_into(clone, dependent, &how);
+            }
+        }
+        self.ban_without_ticket(clone);
+        for instance in self.c[clone].children.clone() {
+            self.take_index_from_clone(clone, instance);
+        }
+        self.sort_by_promotion(clone);
+        self.c[clone].merging = false;
+    }
+
+    /// Without the ticket for the Promoted role no node is good for it (P-60).
+    fn ban_without_ticket(&mut self, clone: RscIx) {
+        let lost = |d: &&TicketDependency| {
+            let ticket = &self.c[d.ticket];
+            d.rsc == clone && d.role == Some(Role::Promoted) && (!ticket.granted || ticket.standby)
+        };
+        let causes: Vec<Cause> = self
+            .c
+            .ticket_dependencies
+            .iter()
+            .filter(lost)
+            .map(|d| Cause::Ticket(d.ticket))
+            .collect();
+        for cause in causes {
+            ban_everywhere(self.c, clone, cause);
+        }
+    }
+
+    /// The final index of an instance (P-122 step 6).
+    fn take_index_from_clone(&mut self, clone: RscIx, instance: RscIx) {
+        let unmanaged_promoted =
+            !self.c[instance].managed && self.next_role_of(instance) == Role::Promoted;
+        if unmanaged_promoted {
+            self.c[instance].promotion_index = Score::INFINITY;
+            return;
+        }
+        let Some(node) = self.location_of(instance) else { return };
+        if self.c[instance].promotion_index >= Score::ZERO {
+            if let Some(score) = self.c[clone].allowed.score(node) {
+                self.c[instance].promotion_index = score;
+            }
+        }
+    }
+
+    fn sort_by_promotion(&mut self, clone: RscIx) {
+        let mut instances = self.c[clone].children.clone();
+        let mut cache = ColocationScores::new();
+        merge_sort(&mut instances, &mut |a, b| {
+            let (index_a, index_b) = (self.c[a].promotion_index, self.c[b].promotion_index);
+            let (role_a, role_b) = (self.current_role_of(a), self.current_role_of(b));
+            index_b
+                .cmp(&index_a)
+                .then_with(|| role_b.cmp(&role_a))
+                .then_with(|| self.compare_instances(a, b, &mut cache))
+        });
+        self.c[clone].children = instances;
+    }
+
+    /// Whether an instance, in its turn, is promoted (P-123).
+    fn is_promoted(&self, clone: RscIx, instance: RscIx, promoted: u32) -> bool {
+        let Some(data) = self.c[clone].clone_data() else { return false };
+        let room = promoted < data.promoted_max || !self.c[clone].managed;
+        self.c[instance].promotion_index >= Score::ZERO
+            && room
+            && self.can_promote(clone, instance)
+            && (self.current_role_of(instance) == Role::Promoted || !self.frozen())
+    }
+
+    /// Whether an instance and its members could be promoted where they are (P-124).
+    fn can_promote(&self, clone: RscIx, rsc: RscIx) -> bool {
+        if !self.c[rsc].children.iter().all(|&member| self.can_promote(clone, member)) {
+            return false;
+        }
+        let Some(node) = self.location_of(rsc) else { return false };
+        let managed = self.c[rsc].managed;
+        if managed {
+            if self.c[rsc].priority < Score::ZERO
+                || !self.c[node].available()
+                || !self.container_is_assigned(node)
+            {
+                return false;
+            }
+        } else if self.current_role_of(rsc) != Role::Promoted {
+            return false;
+        }
+        let per_node = self.c[clone].clone_data().map_or(0, |c| c.promoted_node_max);
+        let entry = self.c[clone].allowed.get(node);
+        entry.is_some_and(|e| !managed || u32::from(e.count) < per_node)
+    }
+
+    /// For a guest node, whether its container has exactly one node.
+    fn container_is_assigned(&self, node: NodeIx) -> bool {
+        let container = self.c[node].connection.and_then(|c| self.c[c].container);
+        container.is_none_or(|container| self.location_of(container).is_some())
+    }
+
+    fn promote(&mut self, instance: RscIx) {
+        for part in self.c.descendants(instance) {
+            if self.c[part].next_role == Role::Unknown {
+                self.set_next_role(part, Role::Promoted);
+            }
+        }
+    }
+
+    fn leave_unpromoted(&mut self, instance: RscIx) {
+        for part in self.c.descendants(instance) {
+            let assigned = !self.locations_of(part).is_empty();
+            let role = if assigned { Role::Unpromoted } else { Role::Stopped };
+            self.set_next_role(part, role);
+        }
+    }
+}
+
+/// The score that a location entry has for the Promoted role on a node.
+fn promoted_preference(location: &Location, node: NodeIx) -> Option<Score> {
+    let entries = location.nodes.iter().filter(|_| location.role == Some(Role::Promoted));
+    entries.copied().find(|&(n, _)| n == node).map(|(_, score)| score)
+}
+
+/// The promotion score of an instance on a node; of a cloned group the sum of its members'
+/// (P-117, P-119).
+fn promotion_score(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Promotion {
+    let children = &cluster[rsc].children;
+    if children.is_empty() {
+        return leaf_promotion_score(cluster, rsc, node);
+    }
+    let scores = children.iter().filter_map(|&c| promotion_score(cluster, c, node));
+    scores.map(|s| i64::from(s.value())).reduce(|a, b| a + b).map(Score::new)
+}
+
+fn leaf_promotion_score(cluster: &Cluster, leaf: RscIx, node: NodeIx) -> Promotion {
+    if !score_applies(cluster, leaf, node) {
+        return None;
+    }
+    let r = &cluster[leaf];
+    let source = attribute_source(cluster, leaf, node)?;
+    let value = |name: &str| cluster[source].attr(&format!("master-{name}"));
+    let text = value(r.history_id()).or_else(|| {
+        let base = base_id(&r.id);
+        (!r.unique).then(|| value(base)).flatten()
+    })?;
+    Some(cluster.options.score(text))
+}
+
+/// The node whose attributes count for a resource on `node`: with `container-attribute-target`
+/// `host` that of the guest node's container, if it is active (P-51).
+fn attribute_source(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<NodeIx> {
+    let target = cluster[rsc].meta.get("container-attribute-target");
+    let of_host = target.is_some_and(|t| t.eq_ignore_ascii_case("host"));
+    let container = cluster[node].connection.and_then(|c| cluster[c].container);
+    match container.filter(|_| of_host) {
+        Some(container) => cluster[container].active_on.first().copied(),
+        None => Some(node),
+    }
+}
+
+/// Whether the score of an instance on a node counts (P-118).
+fn score_applies(cluster: &Cluster, leaf: RscIx, node: NodeIx) -> bool {
+    let r = &cluster[leaf];
+    let allowed = r.allowed.score(node).is_some_and(|score| score >= Score::ZERO);
+    if !allowed {
+        return false;
+    }
+    if !r.unique {
+        let twins = twins_of(cluster, leaf);
+        let active = twins.iter().copied().find(|&t| cluster[t].active_on.contains(&node));
+        match active {
+            Some(active) if active == leaf => return true,
+            None if twins.iter().any(|&t| cluster[t].known_on.contains(&node)) => return true,
+            _ => {}
+        }
+    }
+    let unknown = r.active_on.is_empty() && r.known_on.is_empty();
+    unknown || r.known_on.contains(&node) || r.active_on.contains(&node)
+}
+
+/// The leaves with the same base id in all instances of the clone.
+fn twins_of(cluster: &Cluster, leaf: RscIx) -> Vec<RscIx> {
+    let base = base_id(&cluster[leaf].id);
+    let leaves = cluster.leaves(cluster.top_of(leaf));
+    leaves.into_iter().filter(|&l| base_id(&cluster[l].id) == base).collect()
+}
+
+/// The id without an instance number.
+fn base_id(id: &str) -> &str {
+    match id.rsplit_once(':') {
+        Some((base, number)) if number.bytes().all(|b| b.is_ascii_digit()) => base,
+        _ => id,
+    }
+}

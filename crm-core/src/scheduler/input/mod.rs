@@ -33,6 +33,20 @@ pub struct Input<'a> {
     pub show_utilization: bool,
 }
 
+impl<'a> Input<'a> {
+    /// A document and a time, with nothing recorded but the decisions.
+    pub fn new(cib: &'a Element, now: Moment) -> Input<'a> {
+        Input {
+            cib,
+            now,
+            sanitized: false,
+            record: false,
+            show_scores: false,
+            show_utilization: false,
+        }
+    }
+}
+
 /// Reads nodes, resources and history: what status output shows (stages S1 to S6), in the fixed
 /// order of I-15.
 pub fn status(input: &Input<'_>) -> Cluster {

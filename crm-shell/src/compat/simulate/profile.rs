@@ -46,7 +46,7 @@ fn time(file: &PathBuf, repeat: u32) -> Option<f64> {
     let now = Moment { epoch: wall_clock(), offset: 0 };
     let begin = Instant::now();
     for _ in 0..repeat {
-        let input = Input { cib: &cib, now, sanitized: false, record: false };
+        let input = Input::new(&cib, now);
         std::hint::black_box(scheduler::schedule(&input));
     }
     Some(begin.elapsed().as_secs_f64())

@@ -36,7 +36,7 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
         output.log(input::NOT_VALIDATED);
     }
     let clock = input::clock(&cib, options.time.as_deref(), wall)?;
-    let mut cluster = scheduler::status(&given(&cib, &clock));
+    let mut cluster = scheduler::status(&given(&cib, &clock, options));
     if let Some(line) = &clock.line {
         output.info(line);
     }
@@ -49,14 +49,14 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
         if let Some(line) = &clock.line {
             output.info(line);
         }
-        cluster = scheduler::status(&given(&cib, &clock));
+        cluster = scheduler::status(&given(&cib, &clock, options));
     }
     if let Some(path) = &options.save_input {
         save(path, &cib)?;
     }
     let mut exit = Exit::OK;
     if options.run {
-        let schedule = scheduler::decide(cluster, &given(&cib, &clock));
+        let schedule = scheduler::decide(cluster, &given(&cib, &clock, options));
         if options.verbose {
             for message in &schedule.cluster.messages {
                 output.log(&message.text);
@@ -77,8 +77,12 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
     Ok(exit)
 }
 
-fn given<'a>(cib: &'a Element, clock: &Clock) -> Input<'a> {
-    Input { cib, now: clock.now, sanitized: false, record: false }
+fn given<'a>(cib: &'a Element, clock: &Clock, options: &Options) -> Input<'a> {
+    Input {
+        show_scores: options.scores,
+        show_utilization: options.utilization,
+        ..Input::new(cib, clock.now)
+    }
 }
 
 /// The file that holds the outcome (O-20).
@@ -208,9 +212,7 @@ fn show_decisions(schedule: &Schedule, options: &Options, output: &mut Output<'_
         if output.is_xml() {
             let mut list = Element::new(tag);
             for line in &schedule.scores {
-                if let Some(element) = score_element(cluster, line) {
-                    list.push(element);
-                }
+                list.push(score_element(cluster, line));
             }
             output.element(list);
         } else {
@@ -284,6 +286,6 @@ fn show_outcome(cib: &Element, clock: &Clock, options: &Options, output: &mut Ou
     if let Some(line) = &clock.line {
         output.info(line);
     }
-    let cluster = scheduler::status(&given(cib, clock));
+    let cluster = scheduler::status(&given(cib, clock, options));
     show_status(&cluster, false, options, output);
 }

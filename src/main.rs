@@ -10,6 +10,7 @@ type Program = (&'static str, fn(&[String]) -> ExitCode);
 
 /// Every program but the shell, which takes whatever is left.
 const PROGRAMS: &[Program] = &[
+    ("crm_mon", crm_shell::compat::mon::main),
     ("crm_simulate", crm_shell::compat::simulate::main),
     ("demo", crm_shell::demo::run),
     ("lab-stage", crm_shell::demo::stage),

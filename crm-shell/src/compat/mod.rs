@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod exit;
+pub mod mon;
 pub mod options;
 pub mod output;
 pub mod simulate;

@@ -3,16 +3,30 @@
 //! Everything is read from a loaded [`Cluster`]; nothing is decided here. The numbers (O-70 ...)
 //! are those of the scheduler reference, part 4.
 
+mod attributes;
 mod facts;
+mod failures;
+mod headline;
 mod nodes;
+mod operations;
 mod resources;
+mod when;
 mod xml;
+
+pub use attributes::{attribute_items, attributes_element};
 
 pub use facts::{
     Counts, agent_name, configured_role, counts, is_active, printable_id, result_text,
 };
-pub use nodes::{display_name, node_items};
+pub use failures::{failure_items, failures_element};
+pub use headline::{
+    Headline, ban_items, bans_element, headline_items, maintenance_notice, summary_element,
+    ticket_items, tickets_element,
+};
+pub use nodes::{display_name, node_items, node_line};
+pub use operations::{Detail, fail_count, history_element, operation_items};
 pub use resources::{resource_items, resource_line};
+pub use when::{ctime, duration, offset_time};
 pub use xml::{nodes_element, resources_element};
 
 use crm_core::scheduler::model::{Cluster, NodeIx, RscIx};

@@ -22,7 +22,7 @@ pub fn node_items(cluster: &Cluster, view: &View) -> Vec<Part> {
             || health(cluster, ix) != Health::Green
             || view.individual_nodes;
         if special {
-            items.push(Part::item(individual(cluster, ix, &name)));
+            items.push(Part::item(node_line(cluster, view, ix)));
             continue;
         }
         let line = match (kind(cluster, ix), node.online) {
@@ -44,13 +44,20 @@ pub fn node_items(cluster: &Cluster, view: &View) -> Vec<Part> {
 }
 
 /// The line of a node that has its own (O-73).
-fn individual(cluster: &Cluster, ix: NodeIx, name: &str) -> String {
+pub fn node_line(cluster: &Cluster, view: &View, ix: NodeIx) -> String {
+    let name = display_name(cluster, view, ix);
     let health = match health(cluster, ix) {
         Health::Green => "",
         Health::Yellow => " (health is YELLOW)",
         Health::Red => " (health is RED)",
     };
-    format!("{} {name}: {}{health}", kind(cluster, ix), status(cluster, ix))
+    let member = cluster[ix].online && cluster[ix].kind == NodeKind::Member;
+    let version = cluster[ix].attr("#feature-set").unwrap_or("<3.15.1");
+    let version = match view.detail && member {
+        true => format!(", feature set {version}"),
+        false => String::new(),
+    };
+    format!("{} {name}: {}{health}{version}", kind(cluster, ix), status(cluster, ix))
 }
 
 /// What kind of node, as lines begin.

@@ -1,0 +1,203 @@
+//! Fail counts and the history of operations (O-128, O-129).
+
+use crm_core::cib::Element;
+use crm_core::scheduler::model::{Cluster, History, HistoryOp, NodeIx, RscIx, Task};
+
+use super::facts::result_text;
+use super::when::ctime;
+use super::{View, display_name};
+use crate::render::report::Part;
+
+/// Which part of the history is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Resources with failures.
+    Failures,
+    /// All operations.
+    Operations,
+    /// All operations with their times.
+    Timing,
+}
+
+/// How often a resource failed on a node, and when last (seconds of the epoch).
+pub fn fail_count(cluster: &Cluster, node: NodeIx, rsc: RscIx) -> (i64, Option<i64>) {
+    let resource = &cluster[rsc];
+    let names = [resource.history_id(), &resource.id, &resource.xml_id];
+    let is_of = |attribute: &str, prefix: &str| {
+        attribute.strip_prefix(prefix).is_some_and(|rest| {
+            let name = rest.split('#').next().unwrap_or(rest);
+            names.contains(&name)
+        })
+    };
+    let attributes = &cluster[node].attributes;
+    let count = attributes
+        .iter()
+        .filter(|(name, _)| is_of(name, "fail-count-"))
+        .map(|(_, value)| if &**value == "INFINITY" { 1_000_000 } else { value.parse().unwrap_or(0) })
+        .fold(0i64, |sum, n: i64| sum.saturating_add(n).min(1_000_000));
+    let last = attributes
+        .iter()
+        .filter(|(name, _)| is_of(name, "last-failure-"))
+        .filter_map(|(_, value)| value.parse::<i64>().ok())
+        .max();
+    (count, last)
+}
+
+/// What one history shows.
+struct Entry<'a> {
+    history: &'a History,
+    count: i64,
+    last: Option<i64>,
+    ops: Vec<&'a HistoryOp>,
+}
+
+/// The histories to show, by node in document order.
+fn entries<'a>(
+    cluster: &'a Cluster,
+    view: &View,
+    detail: Detail,
+) -> Vec<(NodeIx, Vec<Entry<'a>>)> {
+    let mut nodes: Vec<(NodeIx, Vec<Entry<'_>>)> = Vec::new();
+    for history in &cluster.histories {
+        let node = history.node;
+        let wanted = cluster[node].online
+            && view.wants_node(node)
+            && history.rsc.is_none_or(|rsc| view.wants_resource(cluster, rsc));
+        if !wanted {
+            continue;
+        }
+        let (count, last) =
+            history.rsc.map_or((0, None), |rsc| fail_count(cluster, node, rsc));
+        let mut ops: Vec<&HistoryOp> = history.ops.iter().filter(|op| is_shown(op)).collect();
+        ops.sort_by_key(|op| op.call);
+        let empty = match detail {
+            Detail::Failures => count == 0,
+            Detail::Operations | Detail::Timing => ops.is_empty(),
+        };
+        if empty {
+            continue;
+        }
+        let entry = Entry { history, count, last, ops };
+        match nodes.iter_mut().find(|(n, _)| *n == node) {
+            Some((_, list)) => list.push(entry),
+            None => nodes.push((node, vec![entry])),
+        }
+    }
+    nodes
+}
+
+fn is_shown(op: &HistoryOp) -> bool {
+    op.task.as_ref().is_some_and(|task| *task != Task::Notify) && !(op.is_probe() && op.rc == 7)
+}
+
+fn task_word(op: &HistoryOp) -> &str {
+    if op.is_probe() { "probe" } else { op.task.as_ref().map_or("", |t| t.as_str()) }
+}
+
+/// The lists of the nodes with something to show.
+pub fn operation_items(cluster: &Cluster, view: &View, detail: Detail) -> Vec<Part> {
+    let entry = |entry: &Entry<'_>| {
+        let head = heading(cluster, entry, detail);
+        if detail == Detail::Failures {
+            return Part::item(head);
+        }
+        let ops = entry.ops.iter().map(|op| Part::item(op_text(op, detail))).collect();
+        Part::list(head, ops)
+    };
+    entries(cluster, view, detail)
+        .iter()
+        .map(|(node, list)| {
+            let title = format!("Node: {}", display_name(cluster, view, *node));
+            Part::list(title, list.iter().map(entry).collect())
+        })
+        .collect()
+}
+
+fn heading(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> String {
+    let Some(rsc) = entry.history.rsc.filter(|rsc| !cluster[*rsc].orphan) else {
+        return format!("{}: orphan", entry.history.id);
+    };
+    let threshold = cluster[rsc].migration_threshold.value();
+    let mut text = format!("{}: migration-threshold={threshold}", entry.history.id);
+    if entry.count > 0 || detail == Detail::Failures {
+        text.push_str(&format!(" fail-count={}", entry.count));
+    }
+    if let Some(last) = entry.last {
+        text.push_str(&format!(" last-failure='{}'", ctime(last)));
+    }
+    text
+}
+
+fn op_text(op: &HistoryOp, detail: Detail) -> String {
+    let mut text = format!("({}) {}", op.call, task_word(op));
+    let mut facts = Vec::new();
+    if op.interval > 0 {
+        facts.push(format!("interval=\"{}ms\"", op.interval));
+    }
+    if detail == Detail::Timing {
+        facts.extend(op.last_change.map(|t| format!("last-rc-change=\"{}\"", ctime(t))));
+        facts.extend(op.exec_time.map(|t| format!("exec-time=\"{t}ms\"")));
+        facts.extend(op.queue_time.map(|t| format!("queue-time=\"{t}ms\"")));
+        facts.push(format!("rc={} ({})", op.rc, result_text(op.rc)));
+    }
+    if !facts.is_empty() {
+        text.push_str(": ");
+        text.push_str(&facts.join(" "));
+    }
+    text
+}
+
+/// The element `node_history`; `None` if there is nothing to show.
+pub fn history_element(cluster: &Cluster, view: &View, detail: Detail) -> Option<Element> {
+    let mut list = Element::new("node_history");
+    for (node, entries) in entries(cluster, view, detail) {
+        let mut element = Element::new("node").with("name", &cluster[node].name);
+        for entry in entries {
+            element.push(entry_element(cluster, &entry, detail));
+        }
+        list.push(element);
+    }
+    (!list.nodes().is_empty()).then_some(list)
+}
+
+fn entry_element(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> Element {
+    let mut element = Element::new("resource_history").with("id", &entry.history.id);
+    let known = entry.history.rsc.filter(|rsc| !cluster[*rsc].orphan);
+    element.set_attr("orphan", if known.is_some() { "false" } else { "true" });
+    if let Some(rsc) = known {
+        let threshold = cluster[rsc].migration_threshold.value();
+        element.set_attr("migration-threshold", threshold.to_string());
+        if entry.count > 0 {
+            element.set_attr("fail-count", entry.count.to_string());
+        }
+        if let Some(last) = entry.last {
+            element.set_attr("last-failure", ctime(last));
+        }
+    }
+    if detail == Detail::Failures {
+        return element;
+    }
+    for op in &entry.ops {
+        let mut history = Element::new("operation_history")
+            .with("call", op.call.to_string())
+            .with("task", task_word(op))
+            .with("rc", op.rc.to_string())
+            .with("rc_text", result_text(op.rc));
+        if op.interval > 0 {
+            history.set_attr("interval", format!("{}ms", op.interval));
+        }
+        if detail == Detail::Timing {
+            let times = [("exec-time", op.exec_time), ("queue-time", op.queue_time)];
+            if let Some(time) = op.last_change {
+                history.set_attr("last-rc-change", ctime(time));
+            }
+            for (name, time) in times {
+                if let Some(time) = time {
+                    history.set_attr(name, format!("{time}ms"));
+                }
+            }
+        }
+        element.push(history);
+    }
+    element
+}

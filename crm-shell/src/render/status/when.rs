@@ -1,0 +1,71 @@
+//! Times and durations in words.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A time as the C library's `ctime` writes it, in the zone of this process.
+pub fn ctime(epoch: i64) -> String {
+    zoned(epoch, "%a %b %e %H:%M:%S %Y")
+}
+
+/// A time with its offset, as XML output has it.
+pub fn offset_time(epoch: i64) -> String {
+    zoned(epoch, "%Y-%m-%d %H:%M:%S %:z")
+}
+
+fn zoned(epoch: i64, format: &str) -> String {
+    match Timestamp::from_second(epoch) {
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),
+        Err(_) => epoch.to_string(),
+    }
+}
+
+/// A duration in the largest units that fit; exactly one unit stays in the smaller one (O-220).
+pub fn duration(ms: i64) -> String {
+    let (seconds, rest) = (ms / 1000, ms % 1000);
+    if ms <= 1000 {
+        return format!("{ms}ms");
+    }
+    if seconds <= 60 && rest > 0 {
+        return format!("{seconds}.{rest:03}s");
+    }
+    if ms <= 60_000 {
+        return format!("{seconds}s");
+    }
+    let parts = if ms > 86_400_000 {
+        vec![(ms / 86_400_000, 'd'), (ms / 3_600_000 % 24, 'h'), (ms / 60_000 % 60, 'm')]
+    } else if ms > 3_600_000 {
+        vec![(ms / 3_600_000, 'h'), (ms / 60_000 % 60, 'm')]
+    } else {
+        vec![(ms / 60_000, 'm')]
+    };
+    let mut text: String =
+        parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if seconds % 60 > 0 || rest > 0 {
+        let fraction = if rest > 0 { format!(".{rest:03}") } else { String::new() };
+        text.push_str(&format!("{}{fraction}s", seconds % 60));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn one_whole_unit_stays_in_the_smaller_one() {
+        let cases = [
+            (33, "33ms"),
+            (1000, "1000ms"),
+            (1500, "1.500s"),
+            (10_000, "10s"),
+            (60_000, "60s"),
+            (65_000, "1m5s"),
+            (3_600_000, "60m"),
+            (5_400_000, "1h30m"),
+        ];
+        for (ms, text) in cases {
+            assert_eq!(duration(ms), text);
+        }
+    }
+}

@@ -9,7 +9,7 @@ mod xml;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crm_core::cib::{Element, parse};
+use crm_core::cib::Element;
 use crm_core::rules::Moment;
 use crm_core::scheduler::model::{Cluster, NodeIx, RscIx};
 use crm_core::scheduler::{self, Input, input};
@@ -93,7 +93,7 @@ fn show(options: &Options, access: &mut dyn Access, request: &str, sink: &mut dy
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let moment = execution_date(&cib).unwrap_or(Moment { epoch: now, offset: 0 });
-    let given = Input { cib: &cib, now: moment, sanitized: false, record: false };
+    let given = Input::new(&cib, moment);
     let mut cluster = scheduler::status(&given);
     if options.sections.has(Section::Bans) {
         // Only constraints forbid; what else they change must not show.
@@ -181,9 +181,8 @@ fn resources(cluster: &Cluster, name: &str) -> Vec<RscIx> {
 /// Reads a document for the tests.
 #[cfg(test)]
 fn cluster_of(text: &str) -> (Element, Cluster) {
-    let cib = parse(text).unwrap();
+    let cib = crm_core::cib::parse(text).unwrap();
     let now = Moment { epoch: 0, offset: 0 };
-    let cluster =
-        scheduler::status(&Input { cib: &cib, now, sanitized: false, record: false });
+    let cluster = scheduler::status(&Input::new(&cib, now));
     (cib, cluster)
 }

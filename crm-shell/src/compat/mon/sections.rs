@@ -69,11 +69,33 @@ const NAMES: &[(&str, &[Section])] = &[
 ];
 
 const ALL: &[Section] = &[
-    Attributes, Bans, Counts, Dc, Failcounts, Failures, FencingFailed, FencingPending,
-    FencingSucceeded, MaintMode, Nodes, Operations, Resources, Stack, Tickets, Times,
+    Attributes,
+    Bans,
+    Counts,
+    Dc,
+    Failcounts,
+    Failures,
+    FencingFailed,
+    FencingPending,
+    FencingSucceeded,
+    MaintMode,
+    Nodes,
+    Operations,
+    Resources,
+    Stack,
+    Tickets,
+    Times,
 ];
 const DEFAULT: &[Section] = &[
-    Stack, Dc, Times, Counts, MaintMode, Nodes, Resources, Failures, FencingFailed,
+    Stack,
+    Dc,
+    Times,
+    Counts,
+    MaintMode,
+    Nodes,
+    Resources,
+    Failures,
+    FencingFailed,
     FencingPending,
 ];
 

@@ -12,9 +12,8 @@ use crate::render::status::{
 
 /// The document of `--output-as=xml`.
 pub fn document(scene: &Scene<'_>, request: &str) -> Element {
-    let root = Element::new("pacemaker-result")
-        .with("api-version", "2.25")
-        .with("request", request);
+    let root =
+        Element::new("pacemaker-result").with("api-version", "2.25").with("request", request);
     let status = Element::new("status").with("code", "0").with("message", "OK");
     fill(scene, root).with_child(status)
 }

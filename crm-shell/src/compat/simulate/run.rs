@@ -12,7 +12,8 @@ use crate::compat::exit::Exit;
 use crate::compat::output::Output;
 use crate::render::report::Part;
 use crate::render::status::{
-    View, counts, node_items, nodes_element, resource_items, resources_element,
+    Detail, View, attribute_items, attributes_element, counts, failure_items, failures_element,
+    history_element, node_items, nodes_element, operation_items, resource_items, resources_element,
 };
 use crate::render::transition::{
     change_element, change_items, score_element, score_text, step_element, step_part, summary,
@@ -130,6 +131,14 @@ fn show_status(cluster: &Cluster, current: bool, options: &Options, output: &mut
         if let Some(resources) = resources_element(cluster, &view) {
             element.push(resources);
         }
+        let more = [
+            attributes_element(cluster, &view).filter(|_| options.attributes),
+            history_element(cluster, &view, Detail::Failures).filter(|_| options.failcounts),
+            failures_element(cluster, &view).filter(|_| options.failcounts),
+        ];
+        for part in more.into_iter().flatten() {
+            element.push(part);
+        }
         output.element(element);
         return;
     }
@@ -144,7 +153,20 @@ fn show_status(cluster: &Cluster, current: bool, options: &Options, output: &mut
         resources.push(Part::item("No resources"));
     }
     parts.push(Part::list("Full List of Resources", resources));
-    let _ = options;
+    let mut add = |title: &str, items: Vec<Part>| {
+        parts.push(Part::Space);
+        parts.push(Part::list(title, items));
+    };
+    if options.attributes {
+        add("Node Attributes", attribute_items(cluster, &view));
+    }
+    if options.failcounts {
+        add("Migration Summary", operation_items(cluster, &view, Detail::Failures));
+        let failures = failure_items(cluster, &view, true);
+        if !failures.is_empty() {
+            add("Failed Resource Actions", failures);
+        }
+    }
     output.text(&Part::list(title, parts));
 }
 

@@ -7,8 +7,7 @@ use super::{View, display_name};
 use crate::render::report::Part;
 
 /// Beginnings of names that are the cluster's own business.
-const HIDDEN: [&str; 6] =
-    ["fail-count", "last-failure", "shutdown", "terminate", "standby", "#"];
+const HIDDEN: [&str; 6] = ["fail-count", "last-failure", "shutdown", "terminate", "standby", "#"];
 
 /// One attribute as shown.
 struct Shown<'a> {

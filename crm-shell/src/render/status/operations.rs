@@ -33,7 +33,11 @@ pub fn fail_count(cluster: &Cluster, node: NodeIx, rsc: RscIx) -> (i64, Option<i
     let count = attributes
         .iter()
         .filter(|(name, _)| is_of(name, "fail-count-"))
-        .map(|(_, value)| if &**value == "INFINITY" { 1_000_000 } else { value.parse().unwrap_or(0) })
+        .map(
+            |(_, value)| {
+                if &**value == "INFINITY" { 1_000_000 } else { value.parse().unwrap_or(0) }
+            },
+        )
         .fold(0i64, |sum, n: i64| sum.saturating_add(n).min(1_000_000));
     let last = attributes
         .iter()
@@ -52,11 +56,7 @@ struct Entry<'a> {
 }
 
 /// The histories to show, by node in document order.
-fn entries<'a>(
-    cluster: &'a Cluster,
-    view: &View,
-    detail: Detail,
-) -> Vec<(NodeIx, Vec<Entry<'a>>)> {
+fn entries<'a>(cluster: &'a Cluster, view: &View, detail: Detail) -> Vec<(NodeIx, Vec<Entry<'a>>)> {
     let mut nodes: Vec<(NodeIx, Vec<Entry<'_>>)> = Vec::new();
     for history in &cluster.histories {
         let node = history.node;
@@ -66,8 +66,7 @@ fn entries<'a>(
         if !wanted {
             continue;
         }
-        let (count, last) =
-            history.rsc.map_or((0, None), |rsc| fail_count(cluster, node, rsc));
+        let (count, last) = history.rsc.map_or((0, None), |rsc| fail_count(cluster, node, rsc));
         let mut ops: Vec<&HistoryOp> = history.ops.iter().filter(|op| is_shown(op)).collect();
         ops.sort_by_key(|op| op.call);
         let empty = match detail {

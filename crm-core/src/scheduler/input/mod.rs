@@ -1,8 +1,10 @@
 //! Reading a CIB: configuration, state and history (scheduler reference, part 1).
 
 mod blocks;
+mod constraints;
 mod doc;
 pub mod failcount;
+mod health;
 mod nodes;
 mod ops;
 mod options;
@@ -66,4 +68,7 @@ pub fn status(input: &Input<'_>) -> Cluster {
 }
 
 /// Reads the constraints, and what they do to the state (stage S7).
-pub fn constraints(_cluster: &mut Cluster, _input: &Input<'_>) {}
+pub fn constraints(cluster: &mut Cluster, input: &Input<'_>) {
+    health::load(cluster);
+    constraints::load(cluster, &Document::new(input.cib));
+}

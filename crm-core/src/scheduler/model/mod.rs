@@ -204,6 +204,18 @@ impl Cluster {
     }
 }
 
+/// The node whose attributes count for a resource on `node`: with `container-attribute-target`
+/// `host` that of the guest node's container, if it is active (P-51).
+pub fn attribute_source(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<NodeIx> {
+    let target = cluster[rsc].meta.get("container-attribute-target");
+    let of_host = target.is_some_and(|t| t.eq_ignore_ascii_case("host"));
+    let container = cluster[node].connection.and_then(|c| cluster[c].container);
+    match container.filter(|_| of_host) {
+        Some(container) => cluster[container].active_on.first().copied(),
+        None => Some(node),
+    }
+}
+
 macro_rules! indexed {
     ($ix:ty, $field:ident, $item:ty) => {
         impl Index<$ix> for Cluster {

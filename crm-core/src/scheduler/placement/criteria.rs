@@ -1,6 +1,7 @@
 //! What the state of nodes and resources does to tables before placement (section 10).
 
 use crate::Score;
+use crate::scheduler::input::failcount;
 use crate::scheduler::model::{Cause, Cluster, Discovery, NodeIx, RscIx, Task};
 
 use super::prefer;
@@ -31,9 +32,14 @@ pub(super) fn apply_stickiness(cluster: &mut Cluster) {
 
 /// Bans after too many failures (P-63), and exclusive discovery (P-65).
 pub(super) fn apply_failures_and_discovery(cluster: &mut Cluster) {
+    let counted = |n: &NodeIx| {
+        let names = cluster[*n].attributes.keys();
+        names.into_iter().any(|name| name.starts_with("fail-count-"))
+    };
+    let nodes: Vec<NodeIx> = cluster.node_order.iter().copied().filter(counted).collect();
     for rsc in cluster.all_resources() {
         if cluster[rsc].is_primitive() {
-            ban_after_failures(cluster, rsc);
+            ban_after_failures(cluster, rsc, &nodes);
         }
     }
     for top in cluster.top.clone() {
@@ -41,8 +47,9 @@ pub(super) fn apply_failures_and_discovery(cluster: &mut Cluster) {
     }
 }
 
-fn ban_after_failures(cluster: &mut Cluster, rsc: RscIx) {
-    for node in cluster.node_order.clone() {
+/// `nodes` are those that have fail counts at all.
+fn ban_after_failures(cluster: &mut Cluster, rsc: RscIx, nodes: &[NodeIx]) {
+    for &node in nodes {
         if !clears_fail_count(cluster, rsc, node) && threshold_reached(cluster, rsc, node) {
             let banned = if cluster[rsc].unique { rsc } else { cluster.top_of(rsc) };
             prefer(cluster, banned, node, Score::MINUS_INFINITY, Cause::FailureThreshold);
@@ -63,7 +70,7 @@ pub(super) fn threshold_reached(cluster: &mut Cluster, rsc: RscIx, node: NodeIx)
     if threshold <= Score::ZERO || r.failure_ignored {
         return false;
     }
-    let count = effective_fail_count(cluster, rsc, node);
+    let count = failcount::with_fillers(cluster, rsc, node);
     count > Score::ZERO && count >= threshold
 }
 
@@ -83,9 +90,4 @@ fn restrict_to_exclusive(cluster: &mut Cluster, rsc: RscIx) {
     for node in others {
         cluster[rsc].allowed.set(node, Score::MINUS_INFINITY, Cause::ExclusiveDiscovery);
     }
-}
-
-/// Until input counts failures.
-fn effective_fail_count(_cluster: &mut Cluster, _rsc: RscIx, _node: NodeIx) -> Score {
-    Score::ZERO
 }

@@ -2,7 +2,7 @@
 
 use crate::Score;
 use crate::scheduler::model::{
-    Cause, Cluster, Colocation, Location, NodeIx, Role, RscIx, TicketDependency,
+    Cause, Cluster, Colocation, Location, NodeIx, Role, RscIx, TicketDependency, attribute_source,
 };
 
 use super::colocation::has_influence;
@@ -272,18 +272,6 @@ fn leaf_promotion_score(cluster: &Cluster, leaf: RscIx, node: NodeIx) -> Promoti
         (!r.unique).then(|| value(base)).flatten()
     })?;
     Some(cluster.options.score(text))
-}
-
-/// The node whose attributes count for a resource on `node`: with `container-attribute-target`
-/// `host` that of the guest node's container, if it is active (P-51).
-fn attribute_source(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<NodeIx> {
-    let target = cluster[rsc].meta.get("container-attribute-target");
-    let of_host = target.is_some_and(|t| t.eq_ignore_ascii_case("host"));
-    let container = cluster[node].connection.and_then(|c| cluster[c].container);
-    match container.filter(|_| of_host) {
-        Some(container) => cluster[container].active_on.first().copied(),
-        None => Some(node),
-    }
 }
 
 /// Whether the score of an instance on a node counts (P-118).

@@ -5,6 +5,7 @@
 //! actions and orderings without their numbers.
 
 mod graph;
+mod replay;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crm_shell::compat::console::Collected;
 use crm_shell::compat::simulate;
 
 pub use graph::Shape;
+pub use replay::replay;
 
 /// What one implementation said about one input.
 #[derive(Clone, Debug, Default)]
@@ -115,7 +117,7 @@ fn set_difference(
 }
 
 /// Lines of `want` that are not in `got` and the other way round, in order, with multiplicity.
-fn line_difference(want: &[String], got: &[String]) -> String {
+pub fn line_difference(want: &[String], got: &[String]) -> String {
     let mut table = vec![vec![0u32; got.len() + 1]; want.len() + 1];
     for i in (0..want.len()).rev() {
         for j in (0..got.len()).rev() {
@@ -167,8 +169,7 @@ impl Suite {
     /// # Errors
     /// Why there is none.
     pub fn find() -> Result<Suite, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../shared/conformance/scheduler");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/scheduler");
         let table = std::fs::read_to_string(root.join("tests.tsv"))
             .map_err(|error| format!("no conformance data at {}: {error}", root.display()))?;
         let case = |line: &str| {
@@ -218,12 +219,16 @@ mod tests {
         let graph = "<transition_graph><synapse><action_set><rsc_op id='1' operation='start' \
             operation_key='a_start_0' on_node='n'/></action_set><inputs/></synapse>\
             </transition_graph>";
-        let want = Verdict { summary: "a\n".into(), scores: "s: 1\n".into(), graph: graph.into(),
-            exits: [0, 0] };
+        let want = Verdict {
+            summary: "a\n".into(),
+            scores: "s: 1\n".into(),
+            graph: graph.into(),
+            exits: [0, 0],
+        };
         assert!(differences(&want, &want).is_empty());
         let empty = "<transition_graph/>".to_string();
-        let got = Verdict { summary: "b\n".into(), scores: String::new(), graph: empty,
-            exits: [0, 1] };
+        let got =
+            Verdict { summary: "b\n".into(), scores: String::new(), graph: empty, exits: [0, 1] };
         assert_eq!(differences(&want, &got).len(), 4);
     }
 

@@ -1,0 +1,97 @@
+//! The reference's graphs through our simulator: the order of execution is a function of the
+//! graph alone, so it can be checked apart from the scheduler.
+
+use std::collections::BTreeMap;
+
+use crm_core::cib::{Element, parse};
+use crm_core::transition::{
+    Action, ActionId, ActionKind, AgentRef, Graph, GraphSettings, Mark, Missing, NodeRef, Presence,
+    ResourceRef, simulate,
+};
+use crm_shell::render::report::{Part, Style, write_text};
+use crm_shell::render::transition::step_part;
+
+/// The section "Executing Cluster Transition" that `graph` gives for `cib`.
+///
+/// # Errors
+/// Something cannot be read, or names a node that is not there.
+pub fn replay(graph: &str, cib: &str) -> Result<String, String> {
+    let graph = read(&parse(graph).map_err(|e| e.to_string())?)?;
+    let mut cib = parse(cib).map_err(|e| e.to_string())?;
+    let outcome = simulate(&graph, &mut cib, &[], Missing::FromConfiguration, 0)
+        .map_err(|e| e.to_string())?;
+    let parts = outcome.steps.iter().filter_map(step_part).collect();
+    let mut text = String::new();
+    write_text(&mut text, &Part::list("Executing Cluster Transition", parts), Style::Fancy, 0);
+    Ok(text)
+}
+
+fn read(root: &Element) -> Result<Graph, String> {
+    let mut graph = Graph::new(GraphSettings::default());
+    let mut inputs = Vec::new();
+    for synapse in root.children_named("synapse") {
+        let element = synapse
+            .child("action_set")
+            .and_then(|set| set.children().next())
+            .ok_or("a synapse without an action")?;
+        let ix = graph.add(action(element)?);
+        let triggers = synapse.child("inputs").into_iter().flat_map(Element::children);
+        for trigger in triggers.flat_map(Element::children) {
+            inputs.push((id(trigger)?, ix));
+        }
+    }
+    for (before, then) in inputs {
+        let before = graph.find(before).ok_or("a trigger that is no action")?;
+        graph.order(before, then, Presence::Trigger);
+    }
+    Ok(graph)
+}
+
+fn id(element: &Element) -> Result<ActionId, String> {
+    let id = element.id().and_then(|id| id.parse().ok());
+    id.map(ActionId).ok_or_else(|| "an action without a number".to_string())
+}
+
+fn action(element: &Element) -> Result<Action, String> {
+    let text = |name: &str| element.attr(name).map(String::from);
+    let kind = match (element.name(), element.attr("mode")) {
+        ("rsc_op", _) => ActionKind::RscOp,
+        ("pseudo_event", _) => ActionKind::Pseudo,
+        (_, Some("cib")) => ActionKind::CibEvent,
+        (_, _) => ActionKind::CrmEvent,
+    };
+    let attributes: BTreeMap<String, String> = element
+        .child("attributes")
+        .into_iter()
+        .flat_map(|a| a.attrs().map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<_>>())
+        .collect();
+    let resource = element.child("primitive").map(|primitive| ResourceRef {
+        id: primitive.id().unwrap_or_default().to_string(),
+        long_id: primitive.attr("long-id").map(String::from),
+        agent: AgentRef {
+            class: primitive.attr("class").unwrap_or_default().to_string(),
+            provider: primitive.attr("provider").map(String::from),
+            kind: primitive.attr("type").unwrap_or_default().to_string(),
+        },
+    });
+    let node = text("on_node")
+        .map(|name| NodeRef { id: text("on_node_uuid").unwrap_or_else(|| name.clone()), name });
+    Ok(Action {
+        id: id(element)?,
+        kind,
+        mark: Mark::Included,
+        operation: text("operation").unwrap_or_default(),
+        key: text("operation_key").unwrap_or_default(),
+        internal_key: text("internal_operation_key"),
+        node,
+        router: text("router_node"),
+        shutdown_lock: None,
+        owner: resource.as_ref().map(|r| r.id.clone()),
+        resource,
+        attributes,
+        downed: Vec::new(),
+        maintenance: Vec::new(),
+        priority: 0,
+        reason: None,
+    })
+}

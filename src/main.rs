@@ -10,6 +10,7 @@ type Program = (&'static str, fn(&[String]) -> ExitCode);
 
 /// Every program but the shell, which takes whatever is left.
 const PROGRAMS: &[Program] = &[
+    ("agent", resource_agents::main),
     ("crm_mon", crm_shell::compat::mon::main),
     ("crm_simulate", crm_shell::compat::simulate::main),
     ("demo", crm_shell::demo::run),
@@ -18,7 +19,7 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// Names that only make sense after `crm`; `crm links` leaves them out.
-const SUBCOMMANDS: &[&str] = &["demo", "lab-stage", "links"];
+const SUBCOMMANDS: &[&str] = &["agent", "demo", "lab-stage", "links"];
 
 fn main() -> ExitCode {
     let words: Vec<String> =

@@ -113,7 +113,7 @@ impl Lrm {
             HostCheck::DynamicList => {
                 let port = stonith::port(&device.params, target);
                 let hosts = self.device_hosts(device, timeout).await?;
-                Ok(hosts.iter().any(|host| *host == port))
+                Ok(hosts.contains(&port))
             }
             HostCheck::Status => {
                 let asked = self.ask(device, Request::StatusOf(target), timeout).await;

@@ -107,7 +107,7 @@ pub async fn run(command: &Command, limits: &Limits, abort: watch::Receiver<Abor
     let mut streams = Streams::default();
     let ending = match spawn(command).await {
         Ok(child) => match Run::new(child, limits) {
-            Ok(mut run) => run.to_its_end(&mut streams, started + limits.timeout, abort).await,
+            Ok(mut run) => run.until_ended(&mut streams, started + limits.timeout, abort).await,
             Err(error) => Ending::NotStarted(error),
         },
         Err(error) => Ending::NotStarted(error),
@@ -201,7 +201,7 @@ impl Run {
         }
     }
 
-    async fn to_its_end(
+    async fn until_ended(
         &mut self,
         streams: &mut Streams,
         deadline: Instant,

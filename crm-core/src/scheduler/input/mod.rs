@@ -5,11 +5,15 @@ mod constraints;
 mod doc;
 pub mod failcount;
 mod health;
+mod history;
 mod nodes;
 mod ops;
 mod options;
 mod params;
 mod resources;
+mod state;
+
+use std::sync::Arc;
 
 use crate::cib::Element;
 use crate::rules::Moment;
@@ -64,6 +68,8 @@ pub fn status(input: &Input<'_>) -> Cluster {
     options::load(&mut cluster, &doc);
     nodes::load(&mut cluster, &doc);
     resources::load(&mut cluster, &doc);
+    tags(&mut cluster, &doc);
+    state::load(&mut cluster, &doc);
     cluster
 }
 
@@ -71,4 +77,19 @@ pub fn status(input: &Input<'_>) -> Cluster {
 pub fn constraints(cluster: &mut Cluster, input: &Input<'_>) {
     health::load(cluster);
     constraints::load(cluster, &Document::new(input.cib));
+}
+
+/// I-87
+fn tags(cluster: &mut Cluster, doc: &Document<'_>) {
+    let section = doc.section("tags");
+    for tag in section.into_iter().flat_map(|s| s.children_named("tag")) {
+        let Some(id) = tag.id() else { continue };
+        let mut ids: Vec<Arc<str>> = Vec::new();
+        for reference in tag.children_named("obj_ref").filter_map(Element::id) {
+            if !ids.iter().any(|known| &**known == reference) {
+                ids.push(reference.into());
+            }
+        }
+        cluster.tags.push((id.into(), ids));
+    }
 }

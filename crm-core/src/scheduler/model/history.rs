@@ -14,7 +14,7 @@ pub struct TransitionKey {
     /// The expected result.
     pub target_rc: i32,
     /// Who made the graph.
-    pub uuid: Box<str>,
+    pub uuid: Arc<str>,
 }
 
 /// One `lrm_rsc_op`. Owner: input.

@@ -18,6 +18,7 @@ use crate::scheduler::model::{
 };
 
 use super::doc::Document;
+pub use collective::extra_instance;
 pub use link::orphan_connection;
 use source::Source;
 
@@ -153,7 +154,6 @@ impl<'d, 'a> Reader<'d, 'a> {
         Ok(rsc)
     }
 
-    /// The part that is the same for every kind (I-72 to I-82).
     fn generic(
         &mut self,
         source: &Source,
@@ -161,42 +161,76 @@ impl<'d, 'a> Reader<'d, 'a> {
         parent: Option<RscIx>,
         instance: Option<u32>,
     ) -> Result<RscIx, Refused> {
-        let id: Arc<str> = match instance {
-            Some(n) => format!("{}:{n}", source.id).into(),
-            None => source.id.clone(),
-        };
-        let ix = RscIx::next(self.cluster.resources.len());
-        let resource = Resource {
-            instance,
-            parent,
-            agent: source.agent.clone(),
-            template: source.template.clone(),
-            param_blocks: source.params.clone(),
-            meta_blocks: source.meta.clone(),
-            ops: source.ops.clone(),
-            is_fence_device: source.agent.class.eq_ignore_ascii_case("stonith"),
-            is_remote_connection: source.agent.is_remote_connection(),
-            allowed: ScoreTable::new(self.cluster.record),
-            ..blank(id.clone(), source.id.clone(), variant)
-        };
-        self.cluster.resources.push(resource);
-        self.cluster.by_id.entry(id).or_insert(ix);
-        meta::unpack(self.cluster, ix, &source.attributes);
-        self.cluster[ix].utilization = meta::utilization(self.cluster, &source.utilization);
-        if let Some(template) = &source.template {
-            let known = self.cluster.templates.iter_mut().find(|(id, _)| id == template);
-            match known {
-                Some((_, users)) => users.push(ix),
-                None => self.cluster.templates.push((template.clone(), vec![ix])),
-            }
-        }
-        Ok(ix)
+        Ok(generic(self.cluster, source, variant, parent, instance))
     }
 
     /// Every node known now is allowed, with its own score (I-77).
     fn default_nodes(&mut self, rsc: RscIx) {
         default_nodes(self.cluster, rsc);
     }
+}
+
+/// The part that is the same for every kind (I-72 to I-82).
+fn generic(
+    cluster: &mut Cluster,
+    source: &Source,
+    variant: Variant,
+    parent: Option<RscIx>,
+    instance: Option<u32>,
+) -> RscIx {
+    let id: Arc<str> = match instance {
+        Some(n) => format!("{}:{n}", source.id).into(),
+        None => source.id.clone(),
+    };
+    let ix = RscIx::next(cluster.resources.len());
+    let resource = Resource {
+        instance,
+        parent,
+        agent: source.agent.clone(),
+        template: source.template.clone(),
+        param_blocks: source.params.clone(),
+        meta_blocks: source.meta.clone(),
+        ops: source.ops.clone(),
+        is_fence_device: source.agent.class.eq_ignore_ascii_case("stonith"),
+        is_remote_connection: source.agent.is_remote_connection(),
+        allowed: ScoreTable::new(cluster.record),
+        ..blank(id.clone(), source.id.clone(), variant)
+    };
+    cluster.resources.push(resource);
+    cluster.by_id.entry(id).or_insert(ix);
+    meta::unpack(cluster, ix, &source.attributes);
+    cluster[ix].utilization = meta::utilization(cluster, &source.utilization);
+    if let Some(template) = &source.template {
+        let known = cluster.templates.iter_mut().find(|(id, _)| id == template);
+        match known {
+            Some((_, users)) => users.push(ix),
+            None => cluster.templates.push((template.clone(), vec![ix])),
+        }
+    }
+    ix
+}
+
+/// A primitive that only the history knows (I-133).
+pub fn invent(
+    cluster: &mut Cluster,
+    id: Arc<str>,
+    class: Arc<str>,
+    provider: Option<Arc<str>>,
+    kind: Arc<str>,
+) -> RscIx {
+    let mut attributes: Vec<(Arc<str>, Arc<str>)> = vec![
+        ("id".into(), id.clone()),
+        ("class".into(), class.clone()),
+        ("type".into(), kind.clone()),
+    ];
+    if let Some(provider) = &provider {
+        attributes.push(("provider".into(), provider.clone()));
+    }
+    let agent = Agent { class, provider, kind };
+    let source = Source { id, attributes, agent, ..Source::default() };
+    let rsc = generic(cluster, &source, Variant::Primitive, None, None);
+    default_nodes(cluster, rsc);
+    rsc
 }
 
 /// I-77, P-18 to P-20.

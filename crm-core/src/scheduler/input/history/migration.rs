@@ -1,0 +1,197 @@
+//! Live migration in history (section 13).
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::scheduler::model::{Cluster, HistoryOp, NodeIx, PartialMigration, Role, RscIx, Task};
+
+use super::entry::{rc, status};
+use super::parse::compare;
+use super::running::add_running;
+use super::{Entry, Reader};
+
+/// The two ends an entry names.
+struct Ends {
+    source: Option<NodeIx>,
+    target: Option<NodeIx>,
+    source_name: Arc<str>,
+    target_name: Arc<str>,
+}
+
+impl Reader {
+    /// Any start, stop or migration on the node that is newer than `than`.
+    fn moved_since(
+        &self,
+        cluster: &Cluster,
+        id: &str,
+        node: Option<NodeIx>,
+        than: &HistoryOp,
+        same_node: bool,
+    ) -> bool {
+        let history = node.and_then(|n| self.find(cluster, id, n));
+        history.is_some_and(|h| {
+            h.ops.iter().any(|op| {
+                let moves = matches!(
+                    op.task,
+                    Some(Task::Start | Task::Stop | Task::MigrateTo | Task::MigrateFrom)
+                );
+                moves && compare(op, than, same_node) == Ordering::Greater
+            })
+        })
+    }
+
+    /// A newer move, or a newer monitor that found the resource not running.
+    fn newer_state(
+        &self,
+        cluster: &Cluster,
+        id: &str,
+        node: Option<NodeIx>,
+        than: &HistoryOp,
+        same_node: bool,
+    ) -> bool {
+        if self.moved_since(cluster, id, node, than, same_node) {
+            return true;
+        }
+        let history = node.and_then(|n| self.find(cluster, id, n));
+        history.is_some_and(|h| {
+            h.ops.iter().any(|op| {
+                op.task == Some(Task::Monitor)
+                    && op.rc == rc::NOT_RUNNING
+                    && op.status == status::DONE
+                    && compare(op, than, same_node) == Ordering::Greater
+            })
+        })
+    }
+
+    /// The other half of a migration, as recorded on `node`.
+    fn partner(
+        &self,
+        cluster: &Cluster,
+        id: &str,
+        node: Option<NodeIx>,
+        task: &Task,
+        matches: impl Fn(&HistoryOp) -> bool,
+    ) -> Option<HistoryOp> {
+        let history = node.and_then(|n| self.find(cluster, id, n))?;
+        history.ops.iter().find(|op| op.task.as_ref() == Some(task) && matches(op)).cloned()
+    }
+
+    /// I-153
+    pub(super) fn migrated_to(&mut self, cluster: &mut Cluster, entry: Entry) {
+        let Entry { rsc, node, .. } = entry;
+        let op = entry.op(cluster).clone();
+        let Some(ends) = ends(cluster, &op) else { return };
+        if ends.source != Some(node) {
+            return;
+        }
+        let id = cluster[rsc].id.clone();
+        let source_moved = self.moved_since(cluster, &id, ends.source, &op, true);
+        let from = self.partner(cluster, &id, ends.target, &Task::MigrateFrom, |o| {
+            o.migrate_source.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(&ends.source_name))
+        });
+        if from.is_some() && source_moved {
+            return;
+        }
+        let reference = from.as_ref().unwrap_or(&op);
+        let target_newer = self.newer_state(cluster, &id, ends.target, reference, from.is_some());
+        if source_moved && target_newer {
+            return;
+        }
+        if from.as_ref().is_some_and(|f| f.rc == rc::OK && f.status == status::DONE) {
+            cluster[rsc].role = Role::Stopped;
+            cluster[rsc].dangling.insert(0, node);
+            return;
+        }
+        cluster[rsc].role = Role::Started;
+        let target_online = ends.target.filter(|t| cluster[*t].online);
+        let active_on_target = target_online.filter(|_| !target_newer);
+        let from_failed = from.is_some_and(|f| f.status != status::PENDING);
+        match active_on_target {
+            Some(target) => {
+                add_running(cluster, rsc, target, from_failed);
+                let source = ends.source.filter(|s| cluster[*s].online);
+                if let Some(source) = source.filter(|_| !from_failed) {
+                    cluster[rsc].partial_migration = Some(PartialMigration { source, target });
+                }
+            }
+            None if from_failed || !source_moved => no_longer_migratable(cluster, rsc),
+            None => {}
+        }
+    }
+
+    /// I-154
+    pub(super) fn migrate_to_failed(&mut self, cluster: &mut Cluster, entry: Entry) {
+        let Entry { rsc, node, .. } = entry;
+        let op = entry.op(cluster).clone();
+        let Some(ends) = ends(cluster, &op) else { return };
+        if ends.source != Some(node) {
+            return;
+        }
+        let id = cluster[rsc].id.clone();
+        cluster[rsc].role = Role::Started;
+        let from = self.partner(cluster, &id, ends.target, &Task::MigrateFrom, |o| {
+            o.migrate_source.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(&ends.source_name))
+        });
+        let known = ends.target.is_some_and(|t| self.known(cluster, &id, t));
+        let reference = from.as_ref().unwrap_or(&op);
+        let newer = self.newer_state(cluster, &id, ends.target, reference, from.is_some());
+        if known && !newer {
+            if let Some(target) = ends.target.filter(|t| cluster[*t].online) {
+                add_running(cluster, rsc, target, false);
+            }
+        } else if !self.moved_since(cluster, &id, ends.source, &op, true) {
+            cluster[rsc].dangling.insert(0, node);
+        }
+    }
+
+    /// I-155
+    pub(super) fn migrate_from_failed(&mut self, cluster: &mut Cluster, entry: Entry) {
+        let Entry { rsc, node, .. } = entry;
+        let op = entry.op(cluster).clone();
+        let Some(ends) = ends(cluster, &op) else { return };
+        if ends.target != Some(node) {
+            return;
+        }
+        let id = cluster[rsc].id.clone();
+        cluster[rsc].role = Role::Started;
+        let to = self.partner(cluster, &id, ends.source, &Task::MigrateTo, |o| {
+            o.rc == rc::OK
+                && o.status == status::DONE
+                && o.migrate_target
+                    .as_deref()
+                    .is_some_and(|t| t.eq_ignore_ascii_case(&ends.target_name))
+        });
+        let known = ends.source.is_some_and(|s| self.known(cluster, &id, s));
+        let reference = to.as_ref().unwrap_or(&op);
+        let newer = self.newer_state(cluster, &id, ends.source, reference, to.is_some());
+        if known && !newer {
+            if let Some(source) = ends.source.filter(|s| cluster[*s].online) {
+                add_running(cluster, rsc, source, true);
+            }
+        }
+    }
+
+    /// The node has recorded something about the resource.
+    fn known(&self, cluster: &Cluster, id: &str, node: NodeIx) -> bool {
+        self.find(cluster, id, node).is_some_and(|h| !h.ops.is_empty())
+    }
+}
+
+/// I-152: the entry's nodes; `None` if it does not name both.
+fn ends(cluster: &Cluster, op: &HistoryOp) -> Option<Ends> {
+    let source_name = op.migrate_source.clone()?;
+    let target_name = op.migrate_target.clone()?;
+    Some(Ends {
+        source: cluster.node_named(&source_name),
+        target: cluster.node_named(&target_name),
+        source_name,
+        target_name,
+    })
+}
+
+fn no_longer_migratable(cluster: &mut Cluster, rsc: RscIx) {
+    let r = &mut cluster[rsc];
+    r.failed = true;
+    r.must_stop = true;
+    r.allow_migrate = false;
+}

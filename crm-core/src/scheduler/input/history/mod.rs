@@ -1,0 +1,235 @@
+//! Histories: which are read when, and what they make of resources (sections 10 to 14).
+
+mod entry;
+mod find;
+mod migration;
+mod outcome;
+pub(super) mod parse;
+mod running;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cib::Element;
+use crate::scheduler::actions;
+use crate::scheduler::model::{
+    Cluster, History, HistoryIx, HistoryOp, NodeIx, OnFail, Role, RscIx, Task,
+};
+
+use super::doc::Document;
+use super::state;
+
+/// What reading histories needs besides the cluster.
+pub(super) struct Reader {
+    /// History by node and recorded id.
+    index: BTreeMap<(NodeIx, Arc<str>), HistoryIx>,
+    /// Histories of each node, in document order.
+    by_node: BTreeMap<NodeIx, Vec<HistoryIx>>,
+    /// Resource by the name its history is recorded under (I-130).
+    names: BTreeMap<Arc<str>, RscIx>,
+    /// Containers of bundles to be stopped once all nodes are read (I-159).
+    stop_later: Vec<RscIx>,
+}
+
+impl Reader {
+    /// The history of a resource on a node, as recorded.
+    fn find<'c>(&self, cluster: &'c Cluster, id: &str, node: NodeIx) -> Option<&'c History> {
+        self.index.get(&(node, id.into())).map(|h| &cluster[*h])
+    }
+}
+
+/// One entry being interpreted.
+#[derive(Clone, Copy)]
+struct Entry {
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    at: usize,
+}
+
+impl Entry {
+    fn op(self, cluster: &Cluster) -> &HistoryOp {
+        &cluster[self.history].ops[self.at]
+    }
+}
+
+/// Reads all histories, in passes (I-122).
+pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[(NodeIx, &'a Element)]) {
+    let mut reader = Reader {
+        index: BTreeMap::new(),
+        by_node: BTreeMap::new(),
+        names: BTreeMap::new(),
+        stop_later: Vec::new(),
+    };
+    let mut texts = parse::Texts::default();
+    for (node, state) in states {
+        let from = cluster.histories.len();
+        parse::node_state(state, *node, &mut texts, &mut cluster.histories);
+        for i in from..cluster.histories.len() {
+            let ix = HistoryIx::next(i);
+            let key = (*node, cluster[ix].id.clone());
+            reader.index.entry(key).or_insert(ix);
+            reader.by_node.entry(*node).or_default().push(ix);
+        }
+    }
+    drop(texts);
+    while reader.pass(cluster, doc, states, false) {}
+    let all = cluster.options.fencing;
+    reader.pass(cluster, doc, states, all);
+    for container in std::mem::take(&mut reader.stop_later).into_iter().rev() {
+        if let Some(node) = running::current_node(cluster, container) {
+            actions::op(cluster, container, Task::Stop, 0, Some(node), false);
+        }
+    }
+}
+
+impl Reader {
+    /// One pass over the node states; true if something was read.
+    fn pass<'a>(
+        &mut self,
+        cluster: &mut Cluster,
+        doc: &Document<'a>,
+        states: &[(NodeIx, &'a Element)],
+        all: bool,
+    ) -> bool {
+        let mut any = false;
+        for (node, element) in states {
+            if cluster[*node].history_read || !(all || ready(cluster, *node)) {
+                continue;
+            }
+            any = true;
+            cluster[*node].history_read = true;
+            if cluster[*node].is_remote() {
+                state::remote_online(cluster, *node);
+                state::remote_attributes(cluster, doc, *node, element);
+            }
+            self.node(cluster, *node);
+        }
+        any
+    }
+
+    fn node(&mut self, cluster: &mut Cluster, node: NodeIx) {
+        let histories = self.by_node.get(&node).cloned().unwrap_or_default();
+        let mut orphans = Vec::new();
+        for history in histories {
+            if let Some(rsc) = self.resource(cluster, node, history) {
+                if cluster[rsc].orphan && cluster[history].container.is_some() {
+                    orphans.push((rsc, history));
+                }
+            }
+        }
+        for (rsc, history) in orphans {
+            let container = cluster[history].container.clone();
+            let container = container.and_then(|id| cluster.resource(&id));
+            if let Some(container) = container.filter(|c| *c != rsc) {
+                if cluster[container].is_primitive() && !cluster[container].fillers.contains(&rsc) {
+                    cluster[rsc].container = Some(container);
+                    cluster[container].fillers.push(rsc);
+                }
+            }
+        }
+    }
+
+    /// Interprets one history (sections 11 to 14).
+    fn resource(
+        &mut self,
+        cluster: &mut Cluster,
+        node: NodeIx,
+        history: HistoryIx,
+    ) -> Option<RscIx> {
+        let empty = cluster[history].ops.is_empty();
+        if empty && !cluster.options.shutdown_lock {
+            return None;
+        }
+        let rsc = match self.find_resource(cluster, node, history) {
+            find::Found::Resource(rsc) => rsc,
+            find::Found::Nothing if empty => return None,
+            find::Found::Nothing => find::orphan(cluster, history)?,
+            find::Found::Unusable => return None,
+        };
+        cluster[history].rsc = Some(rsc);
+        cluster[rsc].histories.push(history);
+        cluster[history].agent_changed = agent_changed(cluster, rsc, history);
+        shutdown_lock(cluster, rsc, node, history);
+        let role_before = cluster[rsc].role;
+        cluster[rsc].role = Role::Unknown;
+        let mut on_fail = OnFail::Ignore;
+        let mut last_failure = None;
+        for at in 0..cluster[history].ops.len() {
+            let entry = Entry { rsc, node, history, at };
+            self.entry(cluster, entry, &mut last_failure, &mut on_fail);
+        }
+        recurring(cluster, rsc, node, history);
+        self.settle(cluster, rsc, node, on_fail);
+        apply_goal(cluster, rsc);
+        if role_before > cluster[rsc].role {
+            cluster[rsc].role = role_before;
+        }
+        Some(rsc)
+    }
+}
+
+/// Whether a node's history may be read in an ordinary pass (I-122).
+fn ready(cluster: &Cluster, node: NodeIx) -> bool {
+    let options = &cluster.options;
+    if cluster[node].is_remote() {
+        let Some(connection) = cluster[node].connection else { return false };
+        if cluster.is_guest(node) {
+            return state::guest_is_up(cluster, connection);
+        }
+        return options.shutdown_lock || cluster[connection].role == Role::Started;
+    }
+    options.fencing || options.shutdown_lock || cluster[node].online
+}
+
+fn agent_changed(cluster: &Cluster, rsc: RscIx, history: HistoryIx) -> bool {
+    let (agent, recorded) = (&cluster[rsc].agent, &cluster[history]);
+    let differs = |a: Option<&str>, b: Option<&str>| a.unwrap_or("") != b.unwrap_or("");
+    differs(Some(&agent.class), recorded.class.as_deref())
+        || differs(Some(&agent.kind), recorded.kind.as_deref())
+        || differs(agent.provider.as_deref(), recorded.provider.as_deref())
+}
+
+/// I-213
+fn shutdown_lock(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx) {
+    let since = cluster[history].shutdown_lock;
+    if !cluster.options.shutdown_lock || since == 0 {
+        return;
+    }
+    let limit = cluster.options.shutdown_lock_limit;
+    if limit > 0 && cluster.now.epoch > since + limit {
+        actions::op(cluster, rsc, Task::LrmDelete, 0, Some(node), false);
+    } else {
+        cluster[rsc].lock = Some((node, since));
+    }
+}
+
+/// Recurring operations that run now (I-129).
+fn recurring(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx) {
+    if !cluster[node].online {
+        return;
+    }
+    let (start, stop) = (cluster[history].last_start, cluster[history].last_stop);
+    for at in 0..cluster[history].ops.len() {
+        let stopped = start < stop && Some(at) <= stop;
+        let before_start = !(start < stop) && Some(at) < start;
+        let op = &cluster[history].ops[at];
+        if stopped || before_start || op.interval == 0 || op.status == -1 {
+            continue;
+        }
+        if let Some(task) = op.task.clone() {
+            let interval = op.interval;
+            actions::recurring_found(cluster, rsc, node, task, interval);
+        }
+    }
+}
+
+/// I-166
+fn apply_goal(cluster: &mut Cluster, rsc: RscIx) {
+    let r = &mut cluster[rsc];
+    if let Some(goal) = r.goal {
+        if r.next_role == Role::Unknown || r.next_role > goal {
+            r.next_role = goal;
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! XML to history entries, in the order in which they happened (I-121 to I-128).
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::cib::Element;
+use crate::scalar::parse_int;
+use crate::scheduler::model::{History, HistoryOp, NodeIx, Task, TransitionKey};
+
+/// Texts that repeat from entry to entry, kept once.
+#[derive(Default)]
+pub struct Texts(BTreeSet<Arc<str>>);
+
+impl Texts {
+    /// The shared copy of a text.
+    pub fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(new.clone());
+        new
+    }
+}
+
+/// Reads every history of one node state.
+pub fn node_state(state: &Element, node: NodeIx, texts: &mut Texts, histories: &mut Vec<History>) {
+    let Some(list) = state.child("lrm").and_then(|l| l.child("lrm_resources")) else { return };
+    for element in list.children_named("lrm_resource") {
+        let Some(id) = element.id() else { continue };
+        let mut shared = |name: &str| element.attr(name).map(|v| texts.share(v));
+        let mut history = History {
+            node,
+            rsc: None,
+            id: id.into(),
+            class: shared("class"),
+            provider: shared("provider"),
+            kind: shared("type"),
+            container: shared("container"),
+            shutdown_lock: element.attr("shutdown-lock").and_then(parse_int).unwrap_or(0),
+            ops: Vec::new(),
+            last_start: None,
+            last_stop: None,
+            agent_changed: false,
+        };
+        // Reverse document order first, so that equal entries written later come first (I-126).
+        let ops = element.children_named("lrm_rsc_op").rev();
+        history.ops = sort(ops.map(|op| entry(op, texts)).collect());
+        active_range(&mut history);
+        histories.push(history);
+    }
+}
+
+fn entry(op: &Element, texts: &mut Texts) -> HistoryOp {
+    let number = |name: &str| op.attr(name).and_then(parse_int);
+    let small = |name: &str, default: i32| {
+        number(name).and_then(|n| i32::try_from(n).ok()).unwrap_or(default)
+    };
+    let id: Arc<str> = op.id().unwrap_or_default().into();
+    let key = match op.attr("operation_key") {
+        Some(key) if *key == *id => id.clone(),
+        Some(key) => key.into(),
+        None => id.clone(),
+    };
+    let magic = op.attr("transition-magic").and_then(|m| m.split_once(';'));
+    let magic = magic.and_then(|(_, key)| transition_key(key, texts));
+    let text = |name: &str| op.attr(name).map(Arc::<str>::from);
+    HistoryOp {
+        id,
+        key,
+        task: op.attr("operation").map(Task::parse),
+        interval: number("interval").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+        call: number("call-id").unwrap_or(-1),
+        rc: small("rc-code", -1),
+        status: small("op-status", -2),
+        transition_key: op.attr("transition-key").and_then(|k| transition_key(k, texts)),
+        magic,
+        on_node: op.attr("on_node").map(|v| texts.share(v)),
+        feature_set: op.attr("crm_feature_set").map(|v| texts.share(v)),
+        exit_reason: op.attr("exit-reason").filter(|r| !r.is_empty()).map(|v| texts.share(v)),
+        last_change: number("last-rc-change"),
+        exec_time: number("exec-time"),
+        queue_time: number("queue-time"),
+        digest: text("op-digest"),
+        restart_digest: text("op-restart-digest"),
+        secure_digest: text("op-secure-digest"),
+        force_restart: op.attr("op-force-restart").map(|v| texts.share(v)),
+        secure_params: op.attr("op-secure-params").map(|v| texts.share(v)),
+        migrate_source: op.attr("migrate_source").map(|v| texts.share(v)),
+        migrate_target: op.attr("migrate_target").map(|v| texts.share(v)),
+        expired_recurring: false,
+    }
+}
+
+/// `ACTION:TRANSITION:TARGETRC:UUID` (I-124)
+fn transition_key(text: &str, texts: &mut Texts) -> Option<TransitionKey> {
+    let mut fields = text.splitn(4, ':');
+    let mut number = || fields.next().and_then(|f| f.parse::<i64>().ok());
+    let (action, transition, target) = (number()?, number()?, number()?);
+    let uuid = fields.next()?;
+    Some(TransitionKey {
+        action,
+        transition,
+        target_rc: i32::try_from(target).ok()?,
+        uuid: texts.share(uuid),
+    })
+}
+
+/// Stable merge sort. The order is not total (I-125), so the standard sort may not be used; the
+/// halves are those of the peers, since with such an order they can make a difference.
+fn sort(ops: Vec<HistoryOp>) -> Vec<HistoryOp> {
+    if ops.len() < 2 {
+        return ops;
+    }
+    let mut left = ops;
+    let right = left.split_off(left.len() / 2);
+    let mut left = sort(left).into_iter().peekable();
+    let mut right = sort(right).into_iter().peekable();
+    let mut sorted = Vec::with_capacity(left.len() + right.len());
+    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+        let side = if compare(a, b, true) == Ordering::Greater { &mut right } else { &mut left };
+        sorted.extend(side.next());
+    }
+    sorted.extend(left);
+    sorted.extend(right);
+    sorted
+}
+
+/// Which entry is older (`Less`: `a` is older) (I-125, I-127). `same_node` is what to assume of
+/// entries that do not say where they ran.
+pub fn compare(a: &HistoryOp, b: &HistoryOp, same_node: bool) -> Ordering {
+    let same_node = match (&a.on_node, &b.on_node) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        _ => same_node,
+    };
+    if same_node && a.id == b.id {
+        return Ordering::Equal;
+    }
+    if a.call == -1 && b.call == -1 {
+        return Ordering::Equal;
+    }
+    if a.call >= 0 && b.call >= 0 {
+        if same_node && a.call != b.call {
+            return a.call.cmp(&b.call);
+        }
+        let time = |op: &HistoryOp| op.last_change.unwrap_or(-1);
+        let (x, y) = (time(a), time(b));
+        return if x >= 0 && x < y {
+            Ordering::Less
+        } else if y >= 0 && y < x {
+            Ordering::Greater
+        } else {
+            Ordering::Equal
+        };
+    }
+    pending_order(a, b)
+}
+
+/// Rule 5 of I-125: exactly one of them is pending.
+fn pending_order(a: &HistoryOp, b: &HistoryOp) -> Ordering {
+    let (Some(x), Some(y)) = (&a.magic, &b.magic) else { return Ordering::Equal };
+    if x.uuid != y.uuid || x.transition == y.transition {
+        return if b.call == -1 { Ordering::Less } else { Ordering::Greater };
+    }
+    let older = |p: i64, q: i64| (p >= 0 && p < q) || q == -1;
+    if older(x.transition, y.transition) {
+        Ordering::Less
+    } else if older(y.transition, x.transition) {
+        Ordering::Greater
+    } else {
+        Ordering::Equal
+    }
+}
+
+/// I-128
+fn active_range(history: &mut History) {
+    let (mut start, mut stop) = (None, None);
+    let (mut by_monitor, mut by_role): (Option<usize>, Option<usize>) = (None, None);
+    for (at, op) in history.ops.iter().enumerate() {
+        match &op.task {
+            Some(Task::Stop) if op.status == 0 => stop = Some(at),
+            Some(Task::Start | Task::MigrateFrom) => start = Some(at),
+            Some(Task::Monitor) if by_monitor <= stop && (op.rc == 0 || op.rc == 8) => {
+                by_monitor = Some(at);
+            }
+            Some(Task::Promote | Task::Demote) => by_role = Some(at),
+            _ => {}
+        }
+    }
+    history.last_start = start.or(by_role).or(by_monitor);
+    history.last_stop = stop;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cib::parse;
+
+    fn ops(text: &str) -> Vec<String> {
+        let xml = format!(
+            "<node_state><lrm><lrm_resources><lrm_resource id='A'>{text}</lrm_resource>\
+             </lrm_resources></lrm></node_state>"
+        );
+        let mut histories = Vec::new();
+        node_state(&parse(&xml).unwrap(), NodeIx(0), &mut Texts::default(), &mut histories);
+        histories[0].ops.iter().map(|op| op.id.to_string()).collect()
+    }
+
+    #[test]
+    fn entries_sort_by_call_then_time_then_backwards() {
+        // I-125, I-126
+        let order = ops("<lrm_rsc_op id='c' operation='x' call-id='7' last-rc-change='20'/>\
+             <lrm_rsc_op id='b' operation='x' call-id='7' last-rc-change='10'/>\
+             <lrm_rsc_op id='a' operation='x' call-id='3'/>");
+        assert_eq!(order, ["a", "b", "c"]);
+        let equal = ops("<lrm_rsc_op id='a' operation='x' call-id='7'/>\
+             <lrm_rsc_op id='b' operation='x' call-id='7'/>");
+        assert_eq!(equal, ["b", "a"]);
+    }
+
+    #[test]
+    fn pending_entries_sort_by_transition() {
+        // I-125.5
+        let uuid = "00000000-0000-0000-0000-000000000000";
+        let order = |pending: i64| {
+            ops(&format!(
+                "<lrm_rsc_op id='p' operation='start' call-id='-1' \
+                 transition-magic='-1:193;1:{pending}:0:{uuid}'/>\
+                 <lrm_rsc_op id='s' operation='stop' call-id='5' \
+                 transition-magic='0:0;1:5:0:{uuid}'/>"
+            ))
+        };
+        assert_eq!(order(4), ["p", "s"]);
+        assert_eq!(order(5), ["s", "p"]);
+        assert_eq!(order(6), ["s", "p"]);
+        assert_eq!(order(-1), ["s", "p"]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Recording where a resource is active (I-163 to I-165, I-168).
+
+use crate::Score;
+use crate::scheduler::input::resources::add_score;
+use crate::scheduler::model::{
+    Cause, Cluster, Discovery, MultipleActive, NodeIx, Requires, Role, RscIx, ScoreTable, Variant,
+};
+
+/// The main current node (I-168, P-12).
+pub(super) fn current_node(cluster: &Cluster, rsc: RscIx) -> Option<NodeIx> {
+    let r = &cluster[rsc];
+    if let Some(partial) = r.partial_migration {
+        return Some(partial.source);
+    }
+    let first = r.active_on.first().copied();
+    if matches!(r.requires, Requires::Fencing | Requires::Unfencing) {
+        return first;
+    }
+    let clean = |n: &&NodeIx| cluster[**n].online && !cluster[**n].unclean;
+    r.active_on.iter().find(clean).copied().or(first)
+}
+
+/// I-163. `failed`: a failure there was not ignored.
+pub(super) fn add_running(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, failed: bool) {
+    if cluster[rsc].active_on.contains(&node) {
+        return;
+    }
+    cluster[rsc].active_on.push(node);
+    if cluster[rsc].is_primitive() {
+        cluster[node].running.push(rsc);
+        add_priority(cluster, rsc, node, failed);
+        if cluster[node].maintenance {
+            cluster[rsc].managed = false;
+        }
+    }
+    if !cluster[rsc].managed {
+        add_score(cluster, rsc, node, Score::INFINITY, Cause::Unmanaged);
+        let mut parent = cluster[rsc].parent;
+        while let Some(p) = parent.filter(|_| cluster[node].online) {
+            if !cluster[p].active_on.contains(&node) {
+                cluster[p].active_on.push(node);
+            }
+            parent = cluster[p].parent;
+        }
+        return;
+    }
+    if multiply_active(cluster, rsc) {
+        match cluster[rsc].multiple_active {
+            MultipleActive::StopOnly => {
+                set_everywhere(cluster, rsc, Score::MINUS_INFINITY, Cause::MultiplyActive);
+            }
+            MultipleActive::Block => block(cluster, rsc),
+            MultipleActive::StopStart | MultipleActive::StopUnexpected => {}
+        }
+    }
+    if let Some(parent) = cluster[rsc].parent {
+        add_running(cluster, parent, node, false);
+    }
+}
+
+/// I-164
+fn add_priority(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, failed: bool) {
+    let own = cluster[rsc].priority.value();
+    if own == 0 || failed {
+        return;
+    }
+    let priority = own + i32::from(cluster[rsc].role == Role::Promoted);
+    let add = |cluster: &mut Cluster, n: NodeIx| {
+        cluster[n].priority = cluster[n].priority.saturating_add(priority);
+    };
+    add(cluster, node);
+    if cluster.is_guest(node) {
+        let container = cluster[node].connection.and_then(|c| cluster[c].container);
+        for host in container.map_or_else(Vec::new, |k| cluster[k].active_on.clone()) {
+            add(cluster, host);
+        }
+    }
+}
+
+/// I-165
+fn multiply_active(cluster: &Cluster, rsc: RscIx) -> bool {
+    let r = &cluster[rsc];
+    if !r.is_primitive() {
+        return false;
+    }
+    let everywhere = matches!(r.requires, Requires::Fencing | Requires::Unfencing);
+    let counts = |n: &&NodeIx| everywhere || (cluster[**n].online && !cluster[**n].unclean);
+    r.active_on.iter().filter(counts).count() > 1
+}
+
+/// Replaces the table by one with this score for every node.
+pub(super) fn set_everywhere(cluster: &mut Cluster, rsc: RscIx, score: Score, cause: Cause) {
+    let mut table = ScoreTable::new(cluster.record);
+    for i in 0..cluster.nodes.len() {
+        table.insert(NodeIx::next(i), score, Discovery::Always, cause);
+    }
+    cluster[rsc].allowed = table;
+}
+
+fn block(cluster: &mut Cluster, rsc: RscIx) {
+    let mut blocked = vec![rsc];
+    if let Some(parent) = cluster[rsc].parent {
+        let p = &cluster[parent];
+        let whole = matches!(p.variant, Variant::Group(_) | Variant::Bundle(_));
+        if whole && p.multiple_active == MultipleActive::Block {
+            blocked.extend(p.children.iter());
+        }
+    }
+    for each in blocked {
+        cluster[each].managed = false;
+        cluster[each].blocked = true;
+    }
+}

@@ -6,6 +6,7 @@ mod doc;
 pub mod failcount;
 mod health;
 mod history;
+mod locks;
 mod nodes;
 mod ops;
 mod options;
@@ -77,6 +78,7 @@ pub fn status(input: &Input<'_>) -> Cluster {
 pub fn constraints(cluster: &mut Cluster, input: &Input<'_>) {
     health::load(cluster);
     constraints::load(cluster, &Document::new(input.cib));
+    locks::settle(cluster);
 }
 
 /// I-87

@@ -5,6 +5,7 @@
 
 mod colocation;
 mod location;
+mod order;
 mod targets;
 mod tickets;
 
@@ -32,6 +33,7 @@ pub fn load(cluster: &mut Cluster, doc: &Document<'_>) {
         match element.name() {
             "rsc_location" => reader.location(cluster),
             "rsc_colocation" => reader.colocation(cluster),
+            "rsc_order" => reader.ordering(cluster),
             "rsc_ticket" => reader.ticket(cluster),
             _ => {}
         }

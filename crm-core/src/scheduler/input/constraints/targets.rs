@@ -40,6 +40,10 @@ pub struct Set {
     pub unknown: Option<Arc<str>>,
     /// `sequential` is not false.
     pub sequential: bool,
+    /// `sequential` is written and true.
+    pub explicitly_sequential: bool,
+    /// `symmetrical`
+    pub symmetrical: Option<bool>,
     /// `require-all` is not false.
     pub require_all: bool,
     /// `role`
@@ -64,6 +68,8 @@ impl Set {
             members: known,
             unknown,
             sequential: false,
+            explicitly_sequential: false,
+            symmetrical: None,
             require_all: true,
             role: role.map(Into::into),
             action: None,
@@ -145,6 +151,8 @@ impl Finder {
         let attr = |name: &str| element.attr(name).map(Arc::from);
         let not_false = |name: &str| element.attr(name).is_none_or(|v| is_true(Some(v)));
         set.sequential = not_false("sequential");
+        set.explicitly_sequential = is_true(element.attr("sequential"));
+        set.symmetrical = element.attr("symmetrical").map(|v| is_true(Some(v)));
         set.require_all = not_false("require-all");
         set.action = attr("action");
         set.ordering = attr("ordering");

@@ -5,7 +5,9 @@
 //! actions and orderings without their numbers.
 
 mod graph;
+mod random;
 mod replay;
+mod shrink;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,9 @@ use crm_shell::compat::console::Collected;
 use crm_shell::compat::simulate;
 
 pub use graph::Shape;
+pub use random::{Sample, sample};
 pub use replay::replay;
+pub use shrink::shrink;
 
 /// What one implementation said about one input.
 #[derive(Clone, Debug, Default)]

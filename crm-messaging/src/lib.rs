@@ -4,6 +4,7 @@
 pub mod config;
 pub mod engine;
 pub mod group;
+pub mod link;
 pub mod proto;
 pub mod quorum;
 pub mod totem;

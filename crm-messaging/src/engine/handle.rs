@@ -33,6 +33,9 @@ struct Inbox {
     /// No message is accepted after a leave.
     leaving: bool,
     stopped: bool,
+    /// The highest ring number that the disk has stored a reservation up to.
+    stored: Option<u64>,
+    failure: Option<String>,
 }
 
 /// What both sides see.
@@ -52,6 +55,8 @@ pub(super) struct Work {
     pub(super) messages: VecDeque<Bytes>,
     pub(super) commands: Vec<Command>,
     pub(super) stopped: bool,
+    pub(super) stored: Option<u64>,
+    pub(super) failure: Option<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,7 +101,21 @@ impl Shared {
             messages: std::mem::take(&mut inbox.messages),
             commands: std::mem::take(&mut inbox.commands),
             stopped: inbox.stopped,
+            stored: inbox.stored.take(),
+            failure: inbox.failure.take(),
         }
+    }
+
+    /// The disk holds a reservation.
+    pub(super) fn stored(&self, upto: u64) {
+        lock(&self.inbox).stored = Some(upto);
+        self.wake();
+    }
+
+    /// Something that the ring cannot live without has failed.
+    pub(super) fn failed(&self, why: String) {
+        lock(&self.inbox).failure = Some(why);
+        self.wake();
     }
 
     /// Messages were ordered: there is room for others.

@@ -4,10 +4,14 @@
 //! in order. The thread never waits for the layer above: what that has not taken yet is counted,
 //! and beyond a bound the whole ring is slowed down.
 
+mod clock;
+mod disk;
 mod events;
 mod handle;
+mod net;
 mod settings;
 mod stats;
+mod sys;
 mod thread;
 
 pub use events::Events;

@@ -1,0 +1,56 @@
+//! The protocol's time, and the driver's pauses.
+
+use std::time::{Duration, Instant};
+
+use crate::totem::Time;
+
+/// A delay of this length is a pause: on a loaded machine shorter ones are usual.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Time since the start in which this thread ran or could have run.
+///
+/// A stopped process, a machine without a free processor, a paused virtual machine: nothing that
+/// was not heard meanwhile says anything about the others.
+#[derive(Debug)]
+pub(super) struct Clock {
+    start: Instant,
+    /// When the thread was last known to run, and how long it then wished to sleep.
+    seen: Instant,
+    asleep: Duration,
+    lost: Duration,
+    pub(super) pauses: u64,
+    pub(super) longest: Duration,
+}
+
+impl Clock {
+    pub(super) fn start() -> Clock {
+        let now = Instant::now();
+        Clock {
+            start: now,
+            seen: now,
+            asleep: Duration::ZERO,
+            lost: Duration::ZERO,
+            pauses: 0,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// The thread runs: what it took longer than it should have is left out.
+    pub(super) fn now(&mut self) -> Time {
+        let now = Instant::now();
+        let late = now.duration_since(self.seen).saturating_sub(self.asleep);
+        if late > PAUSE {
+            self.lost += late;
+            self.pauses += 1;
+            self.longest = self.longest.max(late);
+        }
+        self.seen = now;
+        self.asleep = Duration::ZERO;
+        Time::since_start(now.duration_since(self.start).saturating_sub(self.lost))
+    }
+
+    /// The thread goes to sleep for so long.
+    pub(super) fn sleep(&mut self, time: Duration) {
+        self.asleep = time;
+    }
+}

@@ -1,0 +1,278 @@
+//! Who is alive, who hears whom, and who therefore can be in one ring.
+//!
+//! Every node says in its probes when it last heard each other node. So each one knows not only
+//! whom it hears itself, but when any survivor last heard the silent one: the time at which a node
+//! is given up is the same everywhere, and nobody is given up whom a survivor still hears, unless
+//! the pairs that do not hear each other leave no ring with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Timing;
+use super::types::{Incarnation, Time};
+use super::wire::{Heard, Probe};
+use crate::group::NodeId;
+
+/// A node that was lost and comes back is taken in at once the first time, later after growing
+/// waits, so that a flapping link does not make the ring re-form all the time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+
+/// How long after its last loss a node is not taken in.
+fn wait(losses: u32) -> Duration {
+    match losses {
+        0 | 1 => Duration::ZERO,
+        n => (FIRST_WAIT * 2u32.saturating_pow(n.min(8) - 2)).min(LONGEST_WAIT),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    incarnation: Incarnation,
+    /// The last packet from it.
+    heard: Option<Time>,
+    /// When it last heard each node, as far as its probes tell.
+    hears: BTreeMap<NodeId, Time>,
+    /// Whom it would have in its ring.
+    wants: BTreeSet<NodeId>,
+    members: BTreeSet<NodeId>,
+    /// How often it was lost lately, and when last.
+    losses: u32,
+    lost_at: Time,
+    /// Refusals of its host (there is no such process) since it was last heard.
+    refusals: u32,
+    /// This start of it has left or is known to be off: late packets do not bring it back.
+    gone: bool,
+}
+
+/// What this node knows about the reachability of all.
+#[derive(Debug)]
+pub struct Detector {
+    me: NodeId,
+    timing: Timing,
+    peers: BTreeMap<NodeId, Peer>,
+}
+
+impl Detector {
+    /// Knows nothing about anybody.
+    pub fn new(me: NodeId, timing: Timing, nodes: &BTreeSet<NodeId>) -> Detector {
+        let others = nodes.iter().filter(|node| **node != me);
+        Detector { me, timing, peers: others.map(|node| (*node, Peer::default())).collect() }
+    }
+
+    /// A packet of that start of a node came in. `true`: it was not heard before, or was silent
+    /// so long that others should be told at once that it is back.
+    pub fn heard(&mut self, node: NodeId, incarnation: Incarnation, now: Time) -> bool {
+        let silence = self.timing.dead_after;
+        let Some(peer) = self.peers.get_mut(&node) else { return false };
+        let back = peer.heard.is_none_or(|heard| now.since(heard) > silence);
+        let restarted = peer.incarnation != incarnation;
+        if restarted {
+            *peer = Peer { incarnation, ..Peer::default() };
+        }
+        if peer.gone {
+            return false;
+        }
+        peer.heard = Some(now);
+        peer.refusals = 0;
+        back || restarted
+    }
+
+    /// Takes over what a probe says.
+    pub fn report(&mut self, node: NodeId, probe: &Probe, now: Time) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        for heard in &probe.heard {
+            if heard.age < Heard::NEVER {
+                peer.hears.insert(heard.node, now.before(heard.age));
+            }
+        }
+        peer.wants = probe.heard.iter().filter(|h| h.wanted).map(|h| h.node).collect();
+        peer.members.clone_from(&probe.members);
+    }
+
+    /// The host of a node says that nothing listens there. Only a hint, since anybody can forge
+    /// it: it counts when it is repeated and a quarter of the usual silence goes with it.
+    pub fn refused(&mut self, node: NodeId, now: Time) {
+        let silence = self.timing.dead_after;
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let Some(heard) = peer.heard else { return };
+        peer.refusals = peer.refusals.saturating_add(1);
+        if peer.refusals >= 3 && now.since(heard) > silence / 4 {
+            peer.heard = Some(now.before(silence + self.timing.probe));
+        }
+    }
+
+    /// A member left this node's ring by its silence.
+    pub fn lost(&mut self, node: NodeId, now: Time) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            let forgiven = now.since(peer.lost_at) > FORGIVEN_AFTER;
+            peer.losses = if forgiven { 1 } else { peer.losses.saturating_add(1) };
+            peer.lost_at = now;
+        }
+    }
+
+    /// A node left, or is known to be off.
+    pub fn gone(&mut self, node: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.gone = true;
+            peer.heard = None;
+            peer.hears.clear();
+        }
+    }
+
+    /// Whether the last start of a node that was heard is over.
+    pub fn is_gone(&self, node: NodeId) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.gone)
+    }
+
+    /// The start of a node that was heard last.
+    pub fn incarnation(&self, node: NodeId) -> Incarnation {
+        self.peers.get(&node).map_or(Incarnation(0), |peer| peer.incarnation)
+    }
+
+    /// Whether a node's packets come in.
+    pub fn alive(&self, node: NodeId, now: Time) -> bool {
+        node == self.me
+            || self.hearing(self.me, node).is_some_and(|t| now.since(t) <= self.timing.dead_after)
+    }
+
+    /// Time since the last packet of a node.
+    pub fn silence(&self, node: NodeId, now: Time) -> Option<Duration> {
+        self.peers.get(&node)?.heard.map(|heard| now.since(heard))
+    }
+
+    /// When `by` last heard `node`, as far as known here.
+    fn hearing(&self, by: NodeId, node: NodeId) -> Option<Time> {
+        if by == self.me {
+            return self.peers.get(&node)?.heard;
+        }
+        self.peers.get(&by)?.hears.get(&node).copied()
+    }
+
+    /// When two nodes last heard each other, in the worse direction.
+    fn contact(&self, a: NodeId, b: NodeId) -> Option<Time> {
+        Some(self.hearing(a, b)?.min(self.hearing(b, a)?))
+    }
+
+    /// Nodes of `members` that can be in a ring with the others no longer.
+    ///
+    /// `since` is when a node came under consideration; contacts count from then at the least,
+    /// so that new acquaintances have time to speak.
+    pub fn unreachable(
+        &self,
+        members: &BTreeSet<NodeId>,
+        since: impl Fn(NodeId) -> Time,
+        now: Time,
+    ) -> BTreeSet<NodeId> {
+        let survivors: BTreeSet<NodeId> =
+            members.iter().copied().filter(|node| self.alive(*node, now)).collect();
+        let mut out: BTreeSet<NodeId> = BTreeSet::new();
+        for node in members.iter().filter(|node| **node != self.me) {
+            let last = survivors
+                .iter()
+                .filter(|survivor| *survivor != node)
+                .filter_map(|survivor| self.hearing(*survivor, *node))
+                .max();
+            let last = last.unwrap_or_default().max(since(*node));
+            if now.since(last) > self.timing.dead_after {
+                out.insert(*node);
+            }
+        }
+        let rest: BTreeSet<NodeId> = members.difference(&out).copied().collect();
+        out.extend(self.outside_of_the_clique(rest, &since, now));
+        out
+    }
+
+    /// Takes away, one by one, the node with the most broken pairs (of equals the highest) until
+    /// all hear all. Every member has the same facts and so finds the same.
+    fn outside_of_the_clique(
+        &self,
+        mut rest: BTreeSet<NodeId>,
+        since: impl Fn(NodeId) -> Time,
+        now: Time,
+    ) -> BTreeSet<NodeId> {
+        let limit = self.timing.dead_after + self.timing.settle;
+        let broken = |a: NodeId, b: NodeId| {
+            let last = self.contact(a, b).unwrap_or_default().max(since(a)).max(since(b));
+            now.since(last) > limit
+        };
+        let mut out = BTreeSet::new();
+        loop {
+            let count =
+                |node: NodeId| rest.iter().filter(|o| **o != node && broken(node, **o)).count();
+            let worst = rest.iter().map(|node| (count(*node), *node)).max();
+            match worst {
+                Some((1.., node)) => {
+                    rest.remove(&node);
+                    out.insert(node);
+                }
+                _ => break,
+            }
+        }
+        if out.contains(&self.me) {
+            // The others form a ring without this node; it keeps whom nothing keeps from it.
+            let gone = |node: &NodeId| broken(self.me, *node);
+            out.extend(rest.into_iter().filter(gone));
+            out.remove(&self.me);
+        }
+        out
+    }
+
+    /// Whether this node would have that one in its ring: they hear each other now, and it is not
+    /// one that was lost again and again just now.
+    pub fn wants(&self, node: NodeId, now: Time) -> bool {
+        let Some(peer) = self.peers.get(&node) else { return false };
+        let fresh = self.timing.probe * 4;
+        let in_contact = self.contact(self.me, node).is_some_and(|last| now.since(last) <= fresh);
+        in_contact && now.since(peer.lost_at) >= wait(peer.losses)
+    }
+
+    /// Whether an opinion of a node outside of the ring is listened to.
+    pub fn acceptable(&self, node: NodeId, now: Time) -> bool {
+        let waited = |peer: &Peer| now.since(peer.lost_at) >= wait(peer.losses);
+        self.alive(node, now) && self.peers.get(&node).is_some_and(waited)
+    }
+
+    /// A node and the members of its ring that are heard here.
+    pub fn ring_mates(&self, node: NodeId, now: Time) -> BTreeSet<NodeId> {
+        let members = self.peers.get(&node).map(|peer| peer.members.clone()).unwrap_or_default();
+        members.into_iter().chain([node]).filter(|node| self.alive(*node, now)).collect()
+    }
+
+    /// A node outside of `members` whose whole ring could be merged with this one now.
+    pub fn candidate(&self, members: &BTreeSet<NodeId>, now: Time) -> Option<NodeId> {
+        let outside = self.peers.keys().filter(|node| !members.contains(node));
+        outside.copied().find(|node| self.mergeable(*node, members, now))
+    }
+
+    fn mergeable(&self, node: NodeId, members: &BTreeSet<NodeId>, now: Time) -> bool {
+        let Some(peer) = self.peers.get(&node) else { return false };
+        if !self.wants(node, now) || !peer.wants.contains(&self.me) {
+            return false;
+        }
+        let fresh = self.timing.dead_after;
+        let union: BTreeSet<NodeId> = members.union(&peer.members).copied().collect();
+        let reachable =
+            |a: NodeId, b: NodeId| self.contact(a, b).is_some_and(|last| now.since(last) <= fresh);
+        // Whom nobody hears is on its way out; whom only some hear keeps the rings apart.
+        let fresh_at = |by: NodeId, n: NodeId| {
+            self.hearing(by, n).is_some_and(|last| now.since(last) <= fresh)
+        };
+        let heard = |n: &NodeId| {
+            self.alive(*n, now) || union.iter().any(|by| self.alive(*by, now) && fresh_at(*by, *n))
+        };
+        let union: Vec<NodeId> = union.iter().copied().filter(heard).collect();
+        union.iter().enumerate().all(|(i, a)| union[i + 1..].iter().all(|b| reachable(*a, *b)))
+    }
+
+    /// The list for this node's probe.
+    pub fn hearsay(&self, members: &BTreeSet<NodeId>, now: Time) -> Vec<Heard> {
+        let entry = |(node, peer): (&NodeId, &Peer)| Heard {
+            node: *node,
+            age: peer.heard.map_or(Heard::NEVER, |heard| now.since(heard)),
+            wanted: !members.contains(node) && self.wants(*node, now),
+        };
+        self.peers.iter().map(entry).collect()
+    }
+}

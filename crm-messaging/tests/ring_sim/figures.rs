@@ -1,0 +1,189 @@
+//! Single situations, with the times that the design promises.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crm_messaging::group::{Departure, NodeId};
+
+use super::world::{World, ms};
+
+const ALL: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
+
+fn three() -> World {
+    let mut world = World::new(1, 3);
+    world.until_together(&ALL, Duration::from_secs(1));
+    world.run(Duration::from_secs(1));
+    world
+}
+
+#[test]
+fn a_cold_start_forms_one_ring_at_once() {
+    let mut world = World::new(1, 3);
+    let time = world.until_together(&ALL, Duration::from_secs(1));
+    assert!(time < ms(300), "{time:?}");
+    let mut many = World::new(1, 16);
+    let ids = many.ids();
+    let time = many.until_together(&ids, Duration::from_secs(2));
+    assert!(time < ms(600), "{time:?}");
+}
+
+#[test]
+fn a_dead_node_is_out_of_the_view_in_time() {
+    for victim in ALL {
+        let mut world = three();
+        world.crash(victim);
+        let rest: Vec<NodeId> = ALL.into_iter().filter(|id| *id != victim).collect();
+        let time = world.until_together(&rest, Duration::from_secs(2));
+        assert!(time < ms(750), "{victim:?}: {time:?}");
+        let view = world.record.view(rest[0]).unwrap();
+        assert!(view.quorate);
+        assert_eq!(view.departed, [(victim, Departure::Lost)]);
+    }
+}
+
+#[test]
+fn a_dead_process_on_a_living_host_is_found_faster() {
+    let mut world = three();
+    world.refuse = true;
+    world.crash(NodeId(2));
+    let time = world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(2));
+    assert!(time < ms(400), "{time:?}");
+}
+
+#[test]
+fn two_dead_nodes_of_five_cost_no_more_than_one() {
+    let mut world = World::new(7, 5);
+    let ids = world.ids();
+    world.until_together(&ids, Duration::from_secs(2));
+    world.run(Duration::from_secs(1));
+    world.crash(NodeId(1));
+    world.run(ms(20));
+    world.crash(NodeId(3));
+    let rest = [NodeId(2), NodeId(4), NodeId(5)];
+    let time = world.until_together(&rest, Duration::from_secs(2));
+    assert!(time < ms(800), "{time:?}");
+}
+
+#[test]
+fn a_pause_of_400_ms_changes_nothing() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 3);
+        world.until_together(&ALL, Duration::from_secs(1));
+        world.run(Duration::from_secs(1));
+        let views = world.record.views_installed;
+        for round in 0..10 {
+            let wait = world.rng.below(300);
+            world.run(ms(wait));
+            world.submit(ALL[round % 3], 5000);
+            let victim = ALL[world.rng.below(3) as usize];
+            world.pause(victim, ms(400));
+            world.run(ms(700));
+        }
+        assert_eq!(world.record.views_installed, views, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_lossy_network_changes_nothing() {
+    let mut world = three();
+    world.network.loss = 20;
+    let views = world.record.views_installed;
+    for _ in 0..50 {
+        world.submit(NodeId(1), 3000);
+        world.submit(NodeId(3), 30);
+        world.run(ms(200));
+    }
+    assert_eq!(world.record.views_installed, views);
+}
+
+#[test]
+fn a_node_that_leaves_is_gone_at_once_and_known_to_have_left() {
+    let mut world = three();
+    for _ in 0..50 {
+        world.submit(NodeId(3), 2000);
+    }
+    world.leave(NodeId(3));
+    let rest = [NodeId(1), NodeId(2)];
+    let time = world.until_together(&rest, Duration::from_secs(1));
+    assert!(time < ms(100), "{time:?}");
+    let view = world.record.view(NodeId(1)).unwrap();
+    assert_eq!(view.departed, [(NodeId(3), Departure::Left)]);
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.members(NodeId(1)), BTreeSet::from(rest));
+}
+
+#[test]
+fn a_restart_faster_than_detection_is_seen() {
+    let mut world = three();
+    world.crash(NodeId(2));
+    world.run(ms(50));
+    world.start(NodeId(2));
+    world.run(ms(500));
+    let view = world.record.view(NodeId(1)).unwrap().clone();
+    assert_eq!(view.members, BTreeSet::from(ALL));
+    assert!(view.joined.contains(&NodeId(2)), "{view:?}");
+}
+
+#[test]
+fn a_partition_heals_soon() {
+    let mut world = three();
+    world.partition(&[vec![NodeId(1)], vec![NodeId(2), NodeId(3)]]);
+    world.until_together(&[NodeId(2), NodeId(3)], Duration::from_secs(1));
+    world.until_together(&[NodeId(1)], Duration::from_secs(1));
+    assert!(!world.record.view(NodeId(1)).unwrap().quorate);
+    world.run(Duration::from_secs(1));
+    world.heal();
+    let time = world.until_together(&ALL, Duration::from_secs(2));
+    assert!(time < ms(500), "{time:?}");
+}
+
+#[test]
+fn a_pair_that_cannot_hear_each_other_ends_in_one_stable_view() {
+    let mut world = three();
+    world.network.cut = BTreeSet::from([(NodeId(1), NodeId(3)), (NodeId(3), NodeId(1))]);
+    let pair = [NodeId(1), NodeId(2)];
+    let time = world.until_together(&pair, Duration::from_secs(3));
+    assert!(time < Duration::from_secs(2), "{time:?}");
+    world.run(Duration::from_secs(2));
+    let views = world.record.views_installed;
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.record.views_installed, views, "{}", world.picture());
+    assert_eq!(world.members(NodeId(1)), BTreeSet::from(pair));
+}
+
+#[test]
+fn a_link_that_works_one_way_ends_in_one_stable_view() {
+    let mut world = three();
+    // The others hear node 2, but it hears nobody.
+    world.network.cut = BTreeSet::from([(NodeId(1), NodeId(2)), (NodeId(3), NodeId(2))]);
+    world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(3));
+    world.run(Duration::from_secs(3));
+    let views = world.record.views_installed;
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.record.views_installed, views, "{}", world.picture());
+}
+
+#[test]
+fn a_node_that_is_certainly_off_is_not_waited_for() {
+    let mut world = three();
+    world.crash(NodeId(3));
+    world.with(NodeId(1), |ring, now| ring.declare_dead(NodeId(3), now));
+    let time = world.until_together(&[NodeId(1), NodeId(2)], Duration::from_secs(1));
+    assert!(time < ms(50), "{time:?}");
+}
+
+#[test]
+fn a_congested_member_holds_all_back_and_nothing_is_lost() {
+    let mut world = three();
+    world.with(NodeId(2), |ring, _| ring.set_congested(true));
+    world.run(ms(300));
+    let before = world.record.delivered;
+    for _ in 0..20 {
+        world.submit(NodeId(1), 500);
+    }
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.record.delivered, before);
+    world.with(NodeId(2), |ring, _| ring.set_congested(false));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.record.delivered, before + 60);
+}

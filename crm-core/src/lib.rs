@@ -4,6 +4,7 @@
 //! its arguments, with ordered collections only, so that every node computes the same bytes.
 
 pub mod cib;
+pub mod explain;
 pub mod rules;
 pub mod scalar;
 pub mod scheduler;

@@ -44,6 +44,8 @@ pub struct Colocation {
     pub node_attribute: Option<Arc<str>>,
     /// See P-73, P-79.
     pub influence: bool,
+    /// The documented rule it follows from, if it is not configured.
+    pub internal: Option<&'static str>,
 }
 
 /// Modifiers of an ordering (scheduler reference, part 3, section 12).

@@ -37,7 +37,7 @@ pub use pairs::{Block, Blocks, Table};
 pub use resource::{
     Agent, BundleData, CloneData, GroupData, OpDef, PartialMigration, Replica, Resource, Variant,
 };
-pub use scores::{Cause, Contribution, Discovery, ScoreEntry, ScoreTable};
+pub use scores::{Cause, Contribution, Discovery, Promotion, ScoreEntry, ScoreTable};
 pub use words::{MultipleActive, Needs, OnFail, Requires, Role, Task};
 
 /// Everything about one run.
@@ -93,6 +93,8 @@ pub struct Cluster {
     pub sanitized: bool,
     /// Keep contributions of scores.
     pub record: bool,
+    /// How the promotion scores of instances came about; empty unless recording.
+    pub promotions: BTreeMap<RscIx, Promotion>,
     /// Note every score that is printed with `-s`.
     pub show_scores: bool,
     /// Note capacities and demands, as printed with `-U`.

@@ -61,6 +61,8 @@ pub enum Cause {
     EnoughInstances,
     /// A preference that turned out to be impossible for another counts as one (P-80 step 5).
     ImpossiblePreference,
+    /// No promotion score is set, which counts as −1 (P-121 step 3).
+    NoPromotionScore,
     /// The promotion score of the instance there, for the clone's own table (P-122 step 2).
     PromotionIndex,
     /// Not enough capacity (P-139).
@@ -78,6 +80,20 @@ pub struct Contribution {
     pub set: bool,
     /// Why.
     pub cause: Cause,
+}
+
+/// How the promotion score of an instance came about, kept only when recording.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Promotion {
+    /// Where it is; without a node the score stays 0.
+    pub node: Option<NodeIx>,
+    /// Its own score, step by step (P-121).
+    pub own: Vec<Contribution>,
+    /// What the clone's table said about the node afterwards, step by step, if it counts
+    /// (P-122).
+    pub shared: Vec<Contribution>,
+    /// The score that decided.
+    pub score: Score,
 }
 
 /// One node of a table.

@@ -51,7 +51,7 @@ impl Placement<'_> {
                 host.filter(|&h| self.c[h].is_remote()).and_then(|h| self.c[h].connection);
             if let Some(through) = through {
                 let pair = (connection, through);
-                colocate(self.c, "connection-with-host", Score::INFINITY, pair, true);
+                colocate(self.c, ("connection-with-host", "P-132"), Score::INFINITY, pair, true);
             }
             self.assign(connection, preferred);
         }

@@ -188,11 +188,12 @@ impl Placement<'_> {
         let classes = self.c[ix].node_attribute.clone().map(|a| self.classes_of(&a));
         if !same_place(classes.as_deref(), mine, theirs) {
             if score.is_infinite() && dependent_role == Some(Role::Promoted) {
-                self.c[dependent].priority = Score::MINUS_INFINITY;
+                let cause = Cause::Colocation(ix, primary);
+                self.set_priority(dependent, Score::MINUS_INFINITY, cause);
             }
         } else if primary_role.is_none_or(|role| role == self.c[primary].next_role) {
             let score = if dependent_role == Some(Role::Unpromoted) { -score } else { score };
-            self.c[dependent].priority = self.c[dependent].priority + score;
+            self.add_priority(dependent, score, Cause::Colocation(ix, primary));
         }
     }
 
@@ -395,9 +396,9 @@ impl Placement<'_> {
         let role = self.c[ix].primary_role;
         let score = self.c[ix].score;
         if self.paired_instance(dependent, &instances, role).is_some() {
-            self.c[dependent].priority = self.c[dependent].priority + score;
+            self.add_priority(dependent, score, Cause::Colocation(ix, clone));
         } else if score.is_infinite() {
-            self.c[dependent].priority = Score::MINUS_INFINITY;
+            self.set_priority(dependent, Score::MINUS_INFINITY, Cause::Colocation(ix, clone));
         }
     }
 

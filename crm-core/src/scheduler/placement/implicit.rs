@@ -1,7 +1,5 @@
 //! Colocations and bans that follow from the kinds of resources (section 11).
 
-use std::sync::Arc;
-
 use crate::Score;
 use crate::scheduler::model::{Cause, Cluster, Colocation, NodeIx, RscIx, Variant};
 
@@ -30,7 +28,7 @@ fn add(cluster: &mut Cluster, rsc: RscIx) {
 /// A new colocation without roles, at its place in the lists of both sides.
 pub(super) fn colocate(
     cluster: &mut Cluster,
-    id: impl Into<Arc<str>>,
+    (id, rule): (&str, &'static str),
     score: Score,
     (dependent, primary): (RscIx, RscIx),
     influence: bool,
@@ -46,6 +44,7 @@ pub(super) fn colocate(
             primary_role: None,
             node_attribute: None,
             influence,
+            internal: Some(rule),
         },
     );
 }
@@ -59,7 +58,13 @@ fn add_for_group(cluster: &mut Cluster, group: RscIx) {
         if let Some(previous) = previous.filter(|_| colocated) {
             let critical = cluster[member].critical;
             let pair = (member, previous);
-            colocate(cluster, "group:internal_colocation", Score::INFINITY, pair, critical);
+            colocate(
+                cluster,
+                ("group:internal_colocation", "P-67"),
+                Score::INFINITY,
+                pair,
+                critical,
+            );
         }
         previous = Some(member);
     }
@@ -74,7 +79,7 @@ fn add_for_bundle(cluster: &mut Cluster, bundle: RscIx) {
         if let Some(ip) = replica.ip {
             add(cluster, ip);
             let pair = (ip, replica.container);
-            colocate(cluster, "ip-with-container", Score::INFINITY, pair, true);
+            colocate(cluster, ("ip-with-container", "P-70"), Score::INFINITY, pair, true);
         }
         if let Some(connection) = replica.connection {
             add(cluster, connection);
@@ -101,7 +106,7 @@ fn add_for_leaf(cluster: &mut Cluster, rsc: RscIx) {
             restrict_to_guest(cluster, rsc, guest);
         } else {
             let score = if in_bundle { Score::new(10_000) } else { Score::INFINITY };
-            colocate(cluster, "resource-with-container", score, (rsc, container), true);
+            colocate(cluster, ("resource-with-container", "P-69"), score, (rsc, container), true);
         }
     }
     if connection || cluster[rsc].is_fence_device {

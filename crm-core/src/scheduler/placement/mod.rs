@@ -21,6 +21,7 @@ mod leaf;
 mod location;
 mod merge;
 mod promotable;
+mod promotion;
 mod sort;
 mod strategy;
 mod utilization;

@@ -2,16 +2,14 @@
 
 use crate::Score;
 use crate::scheduler::model::{
-    Cause, Cluster, Colocation, Location, NodeIx, Role, RscIx, TicketDependency, attribute_source,
+    Cause, Colocation, Contribution, Location, NodeIx, Role, RscIx, TicketDependency,
 };
 
 use super::colocation::has_influence;
 use super::instances::ColocationScores;
+use super::promotion::promotion_score;
 use super::sort::merge_sort;
 use super::{Placement, ScoreLine, ban_everywhere};
-
-/// A promotion score; `None` if none is set, which counts as 0 or −1 (P-117).
-type Promotion = Option<Score>;
 
 impl Placement<'_> {
     /// Adds promotion scores to the instances' tables and priorities, once (P-120).
@@ -50,6 +48,7 @@ impl Placement<'_> {
                 let score = self.c[instance].promotion_index;
                 self.lines.push(ScoreLine::Promotion { rsc: instance, node, score });
             }
+            self.record_promotion(instance, node);
             if self.is_promoted(clone, instance, promoted) {
                 promoted += 1;
                 self.promote(instance);
@@ -64,6 +63,16 @@ impl Placement<'_> {
         }
     }
 
+    /// Keeps the score that decides about an instance, for the explanation.
+    fn record_promotion(&mut self, instance: RscIx, node: Option<NodeIx>) {
+        if !self.c.record {
+            return;
+        }
+        let score = self.c[instance].promotion_index;
+        let promotion = self.c.promotions.entry(instance).or_default();
+        (promotion.node, promotion.score) = (node, score);
+    }
+
     /// The priority of an instance for promotion, and its place in the order (P-121).
     fn set_promotion_index(&mut self, clone: RscIx, instance: RscIx) {
         if self.current_role_of(instance) == Role::Started {
@@ -72,29 +81,56 @@ impl Placement<'_> {
         let Some(node) = self.location_of(instance) else { return };
         let next_role = self.next_role_of(instance);
         match next_role {
-            Role::Unknown | Role::Started => {
-                let score = promotion_score(self.c, instance, node);
-                self.c[instance].priority = score.unwrap_or(Score::new(-1));
-            }
+            Role::Unknown | Role::Started => match promotion_score(self.c, instance, node) {
+                Some(score) => self.set_priority(instance, score, Cause::PromotionScore),
+                None => self.set_priority(instance, Score::new(-1), Cause::NoPromotionScore),
+            },
             Role::Unpromoted | Role::Stopped => {
-                self.c[instance].priority = Score::MINUS_INFINITY;
+                self.set_priority(instance, Score::MINUS_INFINITY, Cause::NextRoleStopped);
             }
-            Role::Promoted => {}
+            Role::Promoted => {
+                let priority = self.c[instance].priority;
+                self.set_priority(instance, priority, Cause::PromotionScore);
+            }
         }
         for owner in [instance, clone] {
             for ix in self.c[owner].locations.clone().into_iter().rev() {
                 if let Some(score) = promoted_preference(&self.c[ix], node) {
-                    let priority = self.c[instance].priority + score;
-                    self.c[instance].priority = priority;
+                    self.add_priority(instance, score, Cause::Location(ix));
                 }
             }
         }
         for ix in self.c[instance].this_with.clone() {
             self.apply_this_with(instance, ix);
         }
-        let promoted = next_role == Role::Promoted;
-        self.c[instance].promotion_index =
-            if promoted { Score::INFINITY } else { self.c[instance].priority };
+        if next_role == Role::Promoted {
+            self.record_step(instance, Score::INFINITY, true, Cause::Unmanaged);
+            self.c[instance].promotion_index = Score::INFINITY;
+        } else {
+            self.c[instance].promotion_index = self.c[instance].priority;
+        }
+    }
+
+    /// Replaces the priority of a promotable instance.
+    pub(super) fn set_priority(&mut self, instance: RscIx, score: Score, cause: Cause) {
+        self.c[instance].priority = score;
+        self.record_step(instance, score, true, cause);
+    }
+
+    /// Adds to the priority of a promotable instance.
+    pub(super) fn add_priority(&mut self, instance: RscIx, score: Score, cause: Cause) {
+        self.c[instance].priority = self.c[instance].priority + score;
+        self.record_step(instance, score, false, cause);
+    }
+
+    /// Keeps a step towards an instance's promotion score, for the explanation.
+    fn record_step(&mut self, instance: RscIx, score: Score, set: bool, cause: Cause) {
+        if !self.c.record {
+            return;
+        }
+        let Some(node) = self.location_of(instance) else { return };
+        let step = Contribution { node, score, set, cause };
+        self.c.promotions.entry(instance).or_default().own.push(step);
     }
 
     /// The role Started of a promotable instance means Unpromoted.
@@ -164,12 +200,18 @@ impl Placement<'_> {
             !self.c[instance].managed && self.next_role_of(instance) == Role::Promoted;
         if unmanaged_promoted {
             self.c[instance].promotion_index = Score::INFINITY;
+            self.record_step(instance, Score::INFINITY, true, Cause::Unmanaged);
             return;
         }
         let Some(node) = self.location_of(instance) else { return };
         if self.c[instance].promotion_index >= Score::ZERO {
             if let Some(score) = self.c[clone].allowed.score(node) {
                 self.c[instance].promotion_index = score;
+                if self.c.record {
+                    let steps = self.c[clone].allowed.contributions().iter().copied();
+                    let shared = steps.filter(|step| step.node == node).collect();
+                    self.c.promotions.entry(instance).or_default().shared = shared;
+                }
             }
         }
     }
@@ -247,64 +289,4 @@ impl Placement<'_> {
 fn promoted_preference(location: &Location, node: NodeIx) -> Option<Score> {
     let entries = location.nodes.iter().filter(|_| location.role == Some(Role::Promoted));
     entries.copied().find(|&(n, _)| n == node).map(|(_, score)| score)
-}
-
-/// The promotion score of an instance on a node; of a cloned group the sum of its members'
-/// (P-117, P-119).
-fn promotion_score(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Promotion {
-    let children = &cluster[rsc].children;
-    if children.is_empty() {
-        return leaf_promotion_score(cluster, rsc, node);
-    }
-    let scores = children.iter().filter_map(|&c| promotion_score(cluster, c, node));
-    scores.map(|s| i64::from(s.value())).reduce(|a, b| a + b).map(Score::new)
-}
-
-fn leaf_promotion_score(cluster: &Cluster, leaf: RscIx, node: NodeIx) -> Promotion {
-    if !score_applies(cluster, leaf, node) {
-        return None;
-    }
-    let r = &cluster[leaf];
-    let source = attribute_source(cluster, leaf, node)?;
-    let value = |name: &str| cluster[source].attr(&format!("master-{name}"));
-    let text = value(r.history_id()).or_else(|| {
-        let base = base_id(&r.id);
-        (!r.unique).then(|| value(base)).flatten()
-    })?;
-    Some(cluster.options.score(text))
-}
-
-/// Whether the score of an instance on a node counts (P-118).
-fn score_applies(cluster: &Cluster, leaf: RscIx, node: NodeIx) -> bool {
-    let r = &cluster[leaf];
-    let allowed = r.allowed.score(node).is_some_and(|score| score >= Score::ZERO);
-    if !allowed {
-        return false;
-    }
-    if !r.unique {
-        let twins = twins_of(cluster, leaf);
-        let active = twins.iter().copied().find(|&t| cluster[t].active_on.contains(&node));
-        match active {
-            Some(active) if active == leaf => return true,
-            None if twins.iter().any(|&t| cluster[t].known_on.contains(&node)) => return true,
-            _ => {}
-        }
-    }
-    let unknown = r.active_on.is_empty() && r.known_on.is_empty();
-    unknown || r.known_on.contains(&node) || r.active_on.contains(&node)
-}
-
-/// The leaves with the same base id in all instances of the clone.
-fn twins_of(cluster: &Cluster, leaf: RscIx) -> Vec<RscIx> {
-    let base = base_id(&cluster[leaf].id);
-    let leaves = cluster.leaves(cluster.top_of(leaf));
-    leaves.into_iter().filter(|&l| base_id(&cluster[l].id) == base).collect()
-}
-
-/// The id without an instance number.
-fn base_id(id: &str) -> &str {
-    match id.rsplit_once(':') {
-        Some((base, number)) if number.bytes().all(|b| b.is_ascii_digit()) => base,
-        _ => id,
-    }
 }

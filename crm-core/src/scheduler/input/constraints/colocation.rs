@@ -153,6 +153,7 @@ impl Reader<'_, '_> {
             primary_role: role_filter(primary.1),
             node_attribute: attribute.map(Into::into),
             influence: influence.unwrap_or(cluster[dependent.0].critical),
+            internal: None,
         };
         let (dependent_role, primary_role) = (colocation.dependent_role, colocation.primary_role);
         let origin = colocation.id.clone();

@@ -1,0 +1,149 @@
+//! Where a contribution comes from, in words.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::scheduler::model::{Cause, Cluster, ColocationIx, NodeIx, RscIx};
+
+/// The id in the CIB, or the documented rule, behind a contribution.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Origin {
+    /// An element of the CIB.
+    Cib {
+        /// Its `id`.
+        id: Arc<str>,
+    },
+    /// A rule of the scheduler, as `docs/design/scheduler.md` numbers them.
+    Rule {
+        /// Its number.
+        rule: &'static str,
+    },
+}
+
+/// A cause that can be shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Source {
+    /// The id or rule.
+    pub origin: Origin,
+    /// One clause that says what it is.
+    pub text: String,
+    /// The other resource, if it is about one.
+    pub resource: Option<Arc<str>>,
+}
+
+impl Source {
+    /// Describes what changed the score of `rsc` on `node`.
+    pub(super) fn of(cluster: &Cluster, rsc: RscIx, node: NodeIx, cause: Cause) -> Source {
+        match cause {
+            Cause::Location(ix) => {
+                let location = &cluster[ix];
+                if location.health {
+                    let text = format!("health of the node under strategy '{}'", location.id);
+                    return Source::rule("I-220", text);
+                }
+                let text = format!("location '{}'", location.id);
+                Source::cib(location.id.clone(), text)
+            }
+            Cause::Colocation(ix, other) => colocation(cluster, ix, other),
+            Cause::Ticket(ix) => {
+                let ticket = &cluster[ix];
+                let state = if ticket.granted { "in standby" } else { "not granted" };
+                let text = format!("ticket '{}' is {state}", ticket.id);
+                Source::cib(ticket.id.clone(), text)
+            }
+            Cause::Stickiness => meta(cluster, rsc, "resource-stickiness", "P-62"),
+            Cause::FailureThreshold => {
+                let threshold = cluster[rsc].migration_threshold;
+                let text = format!("failures there reached migration-threshold ({threshold})");
+                Source::rule("P-63", text)
+            }
+            Cause::NodeScore => {
+                let name = &cluster[node].name;
+                Source::cib(cluster[node].id.clone(), format!("score of node {name} itself"))
+            }
+            other => by_rule(other),
+        }
+    }
+
+    fn rule(rule: &'static str, text: impl Into<String>) -> Source {
+        Source { origin: Origin::Rule { rule }, text: text.into(), resource: None }
+    }
+
+    fn cib(id: Arc<str>, text: String) -> Source {
+        Source { origin: Origin::Cib { id }, text, resource: None }
+    }
+}
+
+/// The causes that a fixed sentence describes.
+fn by_rule(cause: Cause) -> Source {
+    let (rule, text) = match cause {
+        Cause::Failure => ("P-38", "an operation failed there in a way that rules the node out"),
+        Cause::PromotionScore => ("P-120", "promotion score that the agent set there"),
+        Cause::NoPromotionScore => ("P-121", "no promotion score is set there"),
+        Cause::PromotionIndex => ("P-122", "promotion score of the instance there"),
+        Cause::Unmanaged => ("P-29", "it runs there and is not managed"),
+        Cause::Orphan => ("P-30", "it is not configured any more"),
+        Cause::MultiplyActive => ("P-31", "it is active on several nodes, which it may not be"),
+        Cause::NextRoleStopped => ("P-94", "it is to be stopped (target-role or on-fail)"),
+        Cause::ShutdownLock => ("P-61", "it is locked to a node that was shut down"),
+        Cause::ExclusiveDiscovery => ("P-65", "it is only discovered on other nodes"),
+        Cause::NotOnRemote => ("P-68", "it may not run on remote or guest nodes"),
+        Cause::Container => ("P-69", "it belongs to the node of its container"),
+        Cause::NodeUnavailable => ("P-113", "the node can take no instances now"),
+        Cause::ParentBanned => ("P-113", "its clone or bundle may not run there"),
+        Cause::NodeFull => ("P-113", "the node has as many instances as it may have"),
+        Cause::EnoughInstances => ("P-110", "as many instances as allowed are placed elsewhere"),
+        Cause::ImpossiblePreference => ("P-80", "wanted by one, but impossible for another"),
+        Cause::Capacity => ("P-139", "the node has not enough capacity left"),
+        Cause::NodeScore
+        | Cause::Location(_)
+        | Cause::Colocation(..)
+        | Cause::Ticket(_)
+        | Cause::Stickiness
+        | Cause::FailureThreshold => ("P-3", "score arithmetic"),
+    };
+    Source::rule(rule, text)
+}
+
+/// A value that a meta-attribute set: by the id of the resource it is written at, if it is.
+fn meta(cluster: &Cluster, rsc: RscIx, name: &str, rule: &'static str) -> Source {
+    let mut holder = Some(rsc);
+    while let Some(r) = holder {
+        let own = cluster[r].meta_blocks.iter();
+        for block in own {
+            if block.pairs.iter().any(|(n, _)| &**n == name) {
+                return Source::cib(block.id.clone(), format!("{name}, as it is active there"));
+            }
+        }
+        holder = cluster[r].parent;
+    }
+    let defaults = cluster.rsc_defaults.iter();
+    let default = defaults.into_iter().find(|b| b.pairs.iter().any(|(n, _)| &**n == name));
+    match default {
+        Some(block) => {
+            Source::cib(block.id.clone(), format!("{name} of rsc_defaults, as it is active there"))
+        }
+        None => Source::rule(rule, format!("{name} (default for clones), as it is active there")),
+    }
+}
+
+/// A colocation, and the resource whose place or preference counts.
+fn colocation(cluster: &Cluster, ix: ColocationIx, other: RscIx) -> Source {
+    let colocation = &cluster[ix];
+    let name = cluster[other].id.clone();
+    let primary_side =
+        colocation.primary == other || cluster.is_ancestor(colocation.primary, other);
+    let relation =
+        if primary_side { format!("where {name} is") } else { format!("what {name} would like") };
+    let mut source = match colocation.internal {
+        Some(rule) => Source::rule(rule, format!("{}, {relation}", colocation.id)),
+        None => Source::cib(
+            colocation.id.clone(),
+            format!("colocation '{}', {relation}", colocation.id),
+        ),
+    };
+    source.resource = Some(name);
+    source
+}

@@ -22,8 +22,10 @@ pub struct TransitionKey {
 pub struct HistoryOp {
     /// `id`
     pub id: Arc<str>,
-    /// `operation_key`
+    /// `operation_key`, or the id where it is absent.
     pub key: Arc<str>,
+    /// Whether `operation_key` is present; probes without it explain nothing.
+    pub has_key: bool,
     /// `operation`; `None` if absent (such an entry decides nothing).
     pub task: Option<Task>,
     /// `interval`, ms.

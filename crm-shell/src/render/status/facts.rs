@@ -36,6 +36,23 @@ pub fn is_active(cluster: &Cluster, rsc: RscIx, all: bool) -> bool {
     }
 }
 
+/// Whether the resource is the cluster's own and shown only with details (O-80).
+pub fn is_implicit(cluster: &Cluster, rsc: RscIx) -> bool {
+    cluster[rsc].internal && cluster[rsc].parent.is_none()
+}
+
+/// Nodes that count as taken by a clone: what is not managed counts only where it can be talked
+/// to.
+pub fn taken_nodes(cluster: &Cluster, clone: RscIx) -> Vec<NodeIx> {
+    let mut nodes = Vec::new();
+    for leaf in cluster.leaves(clone) {
+        let managed = cluster[leaf].managed;
+        let counts = |n: &&NodeIx| managed || cluster[**n].online;
+        nodes.extend(cluster[leaf].active_on.iter().filter(counts));
+    }
+    nodes
+}
+
 /// Where the resource, or anything in it, is active; in the order found, each node once.
 pub fn active_nodes(cluster: &Cluster, rsc: RscIx) -> Vec<NodeIx> {
     let mut nodes = Vec::new();
@@ -117,7 +134,9 @@ pub fn failed_probe(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> Opti
         let op = history.ops.get(failed.op)?;
         let about = history.rsc.is_some_and(|r| cluster[r].xml_id == *id);
         let there = node.is_none_or(|n| n == history.node);
-        (op.is_probe() && about && there).then_some(op)
+        // Only what cannot be here at all: not installed, or not usable as configured.
+        let hidden = op.has_key && (matches!(op.rc, 2 | 5) || op.status == 7);
+        (op.is_probe() && hidden && about && there).then_some(op)
     })
 }
 

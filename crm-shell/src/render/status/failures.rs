@@ -112,7 +112,7 @@ pub fn failures_element(cluster: &Cluster, view: &View) -> Option<Element> {
     for (history, op) in failures(cluster, view) {
         let reason = op.exit_reason.as_deref().filter(|r| !r.is_empty()).unwrap_or("none");
         let mut element = Element::new("failure")
-            .with("op_key", &op.key)
+            .with(if op.has_key { "op_key" } else { "id" }, &op.key)
             .with("node", &cluster[history.node].name)
             .with("exitstatus", result_text(op.rc))
             .with("exitreason", reason)

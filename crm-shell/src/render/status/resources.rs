@@ -6,7 +6,8 @@ use crm_core::scheduler::model::{Cluster, NodeIx, Role, RscIx, Variant};
 
 use super::facts::{
     active_nodes, agent_name, any_in, configured_role, failed_probe, in_promotable, is_active,
-    is_disabled, pending_flag, pending_state, printable_id, result_text, role, shown_role,
+    is_disabled, is_implicit, pending_flag, pending_state, printable_id, result_text, role,
+    shown_role, taken_nodes,
 };
 use super::{View, display_name};
 use crate::render::report::Part;
@@ -16,7 +17,9 @@ pub fn resource_items(cluster: &Cluster, view: &View) -> Vec<Part> {
     let shown = |rsc: RscIx| {
         let active = is_active(cluster, rsc, false);
         let orphaned = cluster[rsc].orphan;
-        (active || (view.inactive && !orphaned)) && view.wants_resource(cluster, rsc)
+        (view.detail || !is_implicit(cluster, rsc))
+            && (active || (view.inactive && !orphaned))
+            && view.wants_resource(cluster, rsc)
     };
     let (mut items, mut rest) = (Vec::new(), Vec::new());
     for &rsc in &cluster.top {
@@ -312,7 +315,7 @@ fn stopped_items(cluster: &Cluster, view: &View, clone: RscIx) -> Vec<Part> {
             }
         }
     }
-    let active = active_nodes(cluster, clone);
+    let active = taken_nodes(cluster, clone);
     candidates.retain(|n| !active.contains(n));
     let usual = match configured_role(resource) {
         Some(Role::Stopped) => "Stopped (disabled)",

@@ -69,6 +69,7 @@ fn entry(op: &Element, texts: &mut Texts) -> HistoryOp {
     HistoryOp {
         id,
         key,
+        has_key: op.attr("operation_key").is_some(),
         task: op.attr("operation").map(Task::parse),
         interval: number("interval").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         call: number("call-id").unwrap_or(-1),

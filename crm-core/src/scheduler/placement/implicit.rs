@@ -129,7 +129,7 @@ fn restrict_to_guest(cluster: &mut Cluster, rsc: RscIx, guest: RscIx) {
 }
 
 fn ban_remote_nodes(cluster: &mut Cluster, rsc: RscIx) {
-    for node in nodes_where(cluster, rsc, |c, n| c[n].is_remote()) {
+    for node in nodes_where(cluster, rsc, |c, n| c[n].connection.is_some()) {
         cluster[rsc].allowed.set(node, Score::MINUS_INFINITY, Cause::NotOnRemote);
     }
 }

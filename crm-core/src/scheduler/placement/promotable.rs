@@ -44,7 +44,7 @@ impl Placement<'_> {
         let mut promoted = 0;
         for instance in self.c[clone].children.clone() {
             let node = self.location_of(instance);
-            if self.c.show_scores && !self.c[instance].orphan {
+            if self.c.show_scores {
                 let score = self.c[instance].promotion_index;
                 self.lines.push(ScoreLine::Promotion { rsc: instance, node, score });
             }

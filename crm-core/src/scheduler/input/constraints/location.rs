@@ -204,7 +204,7 @@ fn rule_holds(
 ) -> bool {
     let outcome = {
         let attribute = |name: &str| cluster[node].attributes.get(name).cloned();
-        let params = |name: &str| cluster.params(rsc, None).get(name).map(Arc::from);
+        let params = |name: &str| cluster.params(rsc, Some(node)).get(name).map(Arc::from);
         let meta = |name: &str| cluster[rsc].meta.get(name).map(Arc::from);
         rule.evaluate(&Context {
             now: cluster.now,

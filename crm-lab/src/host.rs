@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 
 use crate::client::Client;
 use crate::netlink::Netlink;
-use crate::power::{Plugs, PowerMode, Switchboard};
+use crate::power::{Plugs, PowerEvent, PowerMode, Switchboard};
 use crate::root::{self, Files};
 use crate::{Doing, LabError, Result, STAGE};
 
@@ -142,7 +142,7 @@ impl Lab {
     }
 
     /// Every request to switch a host off or on, oldest first.
-    pub fn power_log(&self) -> Vec<String> {
+    pub fn power_log(&self) -> Vec<PowerEvent> {
         self.power.log()
     }
 

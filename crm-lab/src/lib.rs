@@ -20,7 +20,7 @@ mod web;
 pub use client::{Client, Probe, Report};
 pub use host::{HostSpec, Lab, Network};
 pub use isolate::{Isolation, isolate};
-pub use power::{PowerMode, request as power_request};
+pub use power::{PowerEvent, PowerMode};
 pub use stage::{STAGE, run_stage};
 
 /// Why something in the lab could not be done.

@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How the switch behaves, to try what the cluster does with a bad device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,22 @@ pub(crate) struct Switchboard {
 
 struct State {
     mode: PowerMode,
-    log: Vec<String>,
+    log: Vec<PowerEvent>,
+}
+
+/// One request to change something, as the switch saw it.
+#[derive(Clone, Debug)]
+pub struct PowerEvent {
+    /// `off` or `on`.
+    pub verb: String,
+    /// Which host.
+    pub host: String,
+    /// When it came.
+    pub asked: Instant,
+    /// When it was answered; none while it is being done, or for ever if the switch is silent.
+    pub answered: Option<Instant>,
+    /// Whether it was done.
+    pub done: bool,
 }
 
 impl Switchboard {
@@ -53,9 +68,27 @@ impl Switchboard {
         self.locked().mode = mode;
     }
 
-    /// Every request that changed or tried to change something, oldest first.
-    pub(crate) fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<PowerEvent> {
         self.locked().log.clone()
+    }
+
+    fn note(&self, verb: &str, host: &str) -> usize {
+        let mut state = self.locked();
+        state.log.push(PowerEvent {
+            verb: verb.into(),
+            host: host.into(),
+            asked: Instant::now(),
+            answered: None,
+            done: false,
+        });
+        state.log.len() - 1
+    }
+
+    fn complete(&self, at: usize, done: bool) {
+        if let Some(event) = self.locked().log.get_mut(at) {
+            event.answered = Some(Instant::now());
+            event.done = done;
+        }
     }
 
     /// Serves one connection after the other, for ever.
@@ -81,14 +114,7 @@ impl Switchboard {
 
     fn answer(&self, line: &str, plugs: &Mutex<impl Plugs>) -> Option<String> {
         let (verb, node) = line.split_once(' ').unwrap_or((line, ""));
-        let mode = {
-            let mut state = self.locked();
-            if matches!(verb, "off" | "on") {
-                let mode = state.mode;
-                state.log.push(format!("{line} ({mode:?})"));
-            }
-            state.mode
-        };
+        let mode = self.locked().mode;
         let mut plugs = plugs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match verb {
             "list" => Some(format!("ok {}", plugs.names().join(" "))),
@@ -97,14 +123,16 @@ impl Switchboard {
                 Some(false) => "ok off".into(),
                 None => format!("error no plug named {node}"),
             }),
-            "off" | "on" => match mode {
-                PowerMode::Silent => None,
-                PowerMode::Refuses => Some("error the relay does not move".into()),
-                PowerMode::Works => Some(match plugs.switch(node, verb == "on") {
-                    Ok(()) => "ok".into(),
-                    Err(e) => format!("error {e}"),
-                }),
-            },
+            "off" | "on" => {
+                let at = self.note(verb, node);
+                let outcome = match mode {
+                    PowerMode::Silent => return None,
+                    PowerMode::Refuses => Err("the relay does not move".into()),
+                    PowerMode::Works => plugs.switch(node, verb == "on"),
+                };
+                self.complete(at, outcome.is_ok());
+                Some(outcome.map_or_else(|e| format!("error {e}"), |()| "ok".into()))
+            }
             _ => Some(format!("error unknown request '{verb}'")),
         }
     }

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::kill;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, sethostname, setsid};
 
@@ -31,6 +32,7 @@ pub fn run_stage(arguments: &[String]) -> ExitCode {
             Ok(port) => web::serve(Path::new(directory), port).map(|()| ExitCode::SUCCESS),
             Err(_) => Err(LabError::Host(format!("'{port}' is no port"))),
         },
+        ["wait", pid] => wait_for_end(pid),
         ["power", switch, verb, node @ ..] => ask_power(switch, verb, node),
         _ => Err(LabError::Host(format!("unknown step: {}", arguments.join(" ")))),
     };
@@ -39,6 +41,15 @@ pub fn run_stage(arguments: &[String]) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "crm lab: {e}");
         ExitCode::FAILURE
     })
+}
+
+/// Returns when the process is gone, for scripts that have no other way to wait.
+fn wait_for_end(pid: &str) -> Result<ExitCode> {
+    let pid = pid.parse().map_err(|_| LabError::Host(format!("'{pid}' is no process")))?;
+    while kill(Pid::from_raw(pid), None).is_ok() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn ask_power(switch: &str, verb: &str, node: &[&str]) -> Result<ExitCode> {

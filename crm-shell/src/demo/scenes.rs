@@ -88,9 +88,7 @@ fn start(stage: &Stage, tell: &mut Narrator) -> Outcome {
         stage.lab.power_on(node).map_err(text)?;
     }
     let begin = Instant::now();
-    until(LONG, "three members and nothing to do", || {
-        NODES.iter().all(|n| stage.settled(n, &NODES))
-    })?;
+    stage.until_settled()?;
     tell.seen(&format!("three daemons, one membership, a coordinator: {}", tell.since(begin)));
     let begin = Instant::now();
     feed(stage, "node1", files::WEB_CRM)?;
@@ -104,7 +102,7 @@ fn start(stage: &Stage, tell: &mut Narrator) -> Outcome {
         return Err(format!("the service is on {node}, and the configuration prefers node1"));
     }
     until(LONG, "the web server's process", || stage.serves(node))?;
-    until(LONG, "the cluster at rest", || stage.settled("node1", &NODES))
+    stage.until_settled()
 }
 
 fn feed(stage: &Stage, node: &str, batch: &str) -> Outcome {
@@ -132,7 +130,7 @@ fn by_hand(stage: &Stage, tell: &mut Narrator) -> Outcome {
     );
     stage.crm(old, &["node", "online"])?;
     tell.did(&format!("crm node online     (on {old})"));
-    until(LONG, "the cluster at rest", || stage.settled(new, &NODES))?;
+    stage.until_settled()?;
     stays(stage, new)?;
     tell.seen(&format!("it stays on {new}: stickiness 100 beats the preference of 50 for node1"));
     Ok(())
@@ -186,9 +184,7 @@ fn rejoin(stage: &Stage, tell: &mut Narrator, back: &str, active: &str) -> Outco
     stage.lab.set_cut(back, false).map_err(text)?;
     stage.lab.power_on(back).map_err(text)?;
     tell.did(&format!("power on again for {back}"));
-    until(LONG, "three members and nothing to do", || {
-        NODES.iter().all(|n| stage.settled(n, &NODES))
-    })?;
+    stage.until_settled()?;
     stays(stage, active)?;
     tell.seen(&format!("{back} is back, and the service stays on {active}"));
     Ok(())
@@ -319,9 +315,7 @@ fn power_cut(stage: &Stage, tell: &mut Narrator) -> Outcome {
         "cold start",
         &format!("three nodes from nothing to the first page, from {node}: {took}"),
     );
-    until(LONG, "three members and nothing to do", || {
-        NODES.iter().all(|n| stage.settled(n, &NODES))
-    })?;
+    stage.until_settled()?;
     let shown = stage.crm(node, &["configure", "show"])?;
     if shown.contains("group webservice webip webstore webserver") {
         tell.seen("the configuration survived");

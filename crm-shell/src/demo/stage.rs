@@ -19,6 +19,8 @@ const SERVICE_PREFIX: [u8; 3] = [10, 91, 0];
 const MANAGEMENT_PREFIX: [u8; 3] = [10, 92, 0];
 /// How often the watcher looks at every node.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often the daemons are asked whether they have come to rest.
+const SETTLE_LOOK: Duration = Duration::from_millis(100);
 /// How often the client asks for the page.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -171,7 +173,18 @@ impl Stage {
                 .and_then(|()| self.lab.power_on(node))
                 .map_err(|e| e.to_string())?;
         }
+        self.until_settled()
+    }
+
+    /// Waits until all three daemons agree that all three are members and nothing is to be done.
+    pub(super) fn until_settled(&self) -> Outcome {
+        let looked = std::cell::Cell::new(Instant::now() - SETTLE_LOOK);
         until(Duration::from_secs(60), "three members and nothing to do", || {
+            // Asking starts programs, and those would disturb what is being measured.
+            if looked.get().elapsed() < SETTLE_LOOK {
+                return false;
+            }
+            looked.set(Instant::now());
             NODES.iter().all(|node| self.settled(node, &NODES))
         })
     }

@@ -373,7 +373,9 @@ impl Machines {
         let Some(mut running) = self.host(name)?.running.take() else { return Ok(()) };
         kill(running.init, Signal::SIGKILL).doing(format!("killing {name}"))?;
         running.holder.wait().doing(format!("waiting for the end of {name}"))?;
-        Ok(())
+        // The kernel would take the cables away too, but at its leisure.
+        let mut netlink = Netlink::open()?;
+        self.networks.iter().try_for_each(|network| netlink.remove(&network.port(name)))
     }
 }
 

@@ -75,6 +75,14 @@ impl Netlink {
         self.set_up(port, true)
     }
 
+    /// Takes a cable away, both ends at once; none may be there any more.
+    pub(crate) fn remove(&mut self, port: &str) -> Result<()> {
+        let Ok(index) = self.index(port) else { return Ok(()) };
+        let mut link = LinkMessage::default();
+        link.header.index = index;
+        self.change(RouteNetlinkMessage::DelLink(link), 0, &format!("unplugging {port}"))
+    }
+
     /// Switches an interface on or off.
     pub(crate) fn set_up(&mut self, name: &str, up: bool) -> Result<()> {
         let mut link = LinkMessage::default();

@@ -14,15 +14,15 @@ use super::{history, nodes};
 /// Reads the `status` section: tickets, node states, histories, in that order of passes.
 pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>) {
     let Some(status) = doc.root.child("status") else { return };
-    let mut states: Vec<(NodeIx, &'a Element)> = Vec::new();
+    let mut states: Vec<&'a Element> = Vec::new();
     for element in status.children() {
         match element.name() {
             "tickets" => tickets(cluster, element),
             "node_state" => {
-                if let Some(node) = find_node(cluster, element) {
-                    states.push((node, element));
-                    cluster[node].has_state = true;
-                    first_pass(cluster, doc, node, element);
+                states.push(element);
+                match find_node(cluster, element) {
+                    Some(node) => first_pass(cluster, doc, node, element),
+                    None => unknown_node(cluster, element),
                 }
             }
             _ => {}
@@ -32,23 +32,24 @@ pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>) {
     after_histories(cluster);
 }
 
-/// I-47
-fn find_node(cluster: &mut Cluster, state: &Element) -> Option<NodeIx> {
+/// The node a state is about: by id, then by name (I-47).
+pub fn find_node(cluster: &Cluster, state: &Element) -> Option<NodeIx> {
     let (id, name) = (state.id()?, state.attr("uname")?);
     let by_id = cluster.nodes.iter().position(|n| n.id.eq_ignore_ascii_case(id));
-    let found = by_id.map(NodeIx::next).or_else(|| cluster.node_named(name));
-    if found.is_none() {
-        let text = format!(
-            "Ignoring recorded node state for '{name}' because it is no longer in the \
-             configuration"
-        );
-        cluster.say(Severity::ConfigWarning, text);
-    }
-    found
+    by_id.map(NodeIx::next).or_else(|| cluster.node_named(name))
+}
+
+fn unknown_node(cluster: &mut Cluster, state: &Element) {
+    let name = state.attr("uname").or_else(|| state.id()).unwrap_or("?");
+    let text = format!(
+        "Ignoring recorded node state for '{name}' because it is no longer in the configuration"
+    );
+    cluster.say(Severity::ConfigWarning, text);
 }
 
 /// I-48
 fn first_pass<'a>(cluster: &mut Cluster, doc: &Document<'a>, node: NodeIx, state: &'a Element) {
+    cluster[node].has_state = true;
     if cluster[node].is_remote() {
         cluster[node].remote_was_fenced = parse_count(state.attr("node_fenced"), 0) > 0;
         return;

@@ -85,7 +85,7 @@ pub(super) fn list_failed(cluster: &mut Cluster, entry: Entry) {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     /// I-138
     pub(super) fn entry(
         &mut self,

@@ -19,7 +19,7 @@ pub(super) enum Found {
     Unusable,
 }
 
-impl Reader {
+impl Reader<'_> {
     pub(super) fn find_resource(
         &mut self,
         cluster: &mut Cluster,

@@ -18,7 +18,7 @@ struct Ends {
     target_name: Arc<str>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Any start, stop or migration on the node that is newer than `than`.
     fn moved_since(
         &self,

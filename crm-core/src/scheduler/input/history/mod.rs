@@ -20,7 +20,7 @@ use super::doc::Document;
 use super::state;
 
 /// What reading histories needs besides the cluster.
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     /// History by node and recorded id.
     index: BTreeMap<(NodeIx, Arc<str>), HistoryIx>,
     /// Histories of each node, in document order.
@@ -29,9 +29,12 @@ pub(super) struct Reader {
     names: BTreeMap<Arc<str>, RscIx>,
     /// Containers of bundles to be stopped once all nodes are read (I-159).
     stop_later: Vec<RscIx>,
+    /// Node states in document order, with their node once it is known.
+    states: Vec<(&'a Element, Option<NodeIx>)>,
+    texts: parse::Texts,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// The history of a resource on a node, as recorded.
     fn find<'c>(&self, cluster: &'c Cluster, id: &str, node: NodeIx) -> Option<&'c History> {
         self.index.get(&(node, id.into())).map(|h| &cluster[*h])
@@ -53,29 +56,20 @@ impl Entry {
     }
 }
 
-/// Reads all histories, in passes (I-122).
-pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[(NodeIx, &'a Element)]) {
+/// Reads all histories, in passes (I-122). An orphaned connection makes a node known (I-61), so
+/// each pass looks again at the states of nodes that were not.
+pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[&'a Element]) {
     let mut reader = Reader {
         index: BTreeMap::new(),
         by_node: BTreeMap::new(),
         names: BTreeMap::new(),
         stop_later: Vec::new(),
+        states: states.iter().map(|s| (*s, None)).collect(),
+        texts: parse::Texts::default(),
     };
-    let mut texts = parse::Texts::default();
-    for (node, state) in states {
-        let from = cluster.histories.len();
-        parse::node_state(state, *node, &mut texts, &mut cluster.histories);
-        for i in from..cluster.histories.len() {
-            let ix = HistoryIx::next(i);
-            let key = (*node, cluster[ix].id.clone());
-            reader.index.entry(key).or_insert(ix);
-            reader.by_node.entry(*node).or_default().push(ix);
-        }
-    }
-    drop(texts);
-    while reader.pass(cluster, doc, states, false) {}
+    while reader.pass(cluster, doc, false) {}
     let all = cluster.options.fencing;
-    reader.pass(cluster, doc, states, all);
+    reader.pass(cluster, doc, all);
     for container in std::mem::take(&mut reader.stop_later).into_iter().rev() {
         if let Some(node) = running::current_node(cluster, container) {
             actions::op(cluster, container, Task::Stop, 0, Some(node), false);
@@ -83,27 +77,42 @@ pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[(NodeIx, &'
     }
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
+    /// Parses the states of nodes that became known.
+    fn look(&mut self, cluster: &mut Cluster) {
+        for (element, node) in &mut self.states {
+            if node.is_some() {
+                continue;
+            }
+            let Some(found) = state::find_node(cluster, element) else { continue };
+            *node = Some(found);
+            let from = cluster.histories.len();
+            parse::node_state(element, found, &mut self.texts, &mut cluster.histories);
+            for i in from..cluster.histories.len() {
+                let ix = HistoryIx::next(i);
+                let key = (found, cluster[ix].id.clone());
+                self.index.entry(key).or_insert(ix);
+                self.by_node.entry(found).or_default().push(ix);
+            }
+        }
+    }
+
     /// One pass over the node states; true if something was read.
-    fn pass<'a>(
-        &mut self,
-        cluster: &mut Cluster,
-        doc: &Document<'a>,
-        states: &[(NodeIx, &'a Element)],
-        all: bool,
-    ) -> bool {
+    fn pass(&mut self, cluster: &mut Cluster, doc: &Document<'a>, all: bool) -> bool {
         let mut any = false;
-        for (node, element) in states {
-            if cluster[*node].history_read || !(all || ready(cluster, *node)) {
+        for at in 0..self.states.len() {
+            self.look(cluster);
+            let (element, Some(node)) = self.states[at] else { continue };
+            if cluster[node].history_read || !(all || ready(cluster, node)) {
                 continue;
             }
             any = true;
-            cluster[*node].history_read = true;
-            if cluster[*node].is_remote() {
-                state::remote_online(cluster, *node);
-                state::remote_attributes(cluster, doc, *node, element);
+            cluster[node].history_read = true;
+            if cluster[node].is_remote() {
+                state::remote_online(cluster, node);
+                state::remote_attributes(cluster, doc, node, element);
             }
-            self.node(cluster, *node);
+            self.node(cluster, node);
         }
         any
     }

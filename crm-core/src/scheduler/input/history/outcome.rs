@@ -10,7 +10,7 @@ use super::entry::{Outcome, list_failed, maskable_probe, rc, set_active, status}
 use super::running::set_everywhere;
 use super::{Entry, Reader};
 
-impl Reader {
+impl Reader<'_> {
     /// I-140
     pub(super) fn remap(
         &mut self,

@@ -13,6 +13,7 @@ const PROGRAMS: &[Program] = &[
     ("agent", resource_agents::main),
     ("crm_mon", crm_shell::compat::mon::main),
     ("crm_simulate", crm_shell::compat::simulate::main),
+    ("crmd", crmd),
     ("demo", crm_shell::demo::run),
     ("lab-stage", crm_shell::demo::stage),
     ("links", links),
@@ -34,6 +35,29 @@ fn main() -> ExitCode {
         Some((run, rest)) => run(rest),
         None => crm_shell::run(arguments),
     }
+}
+
+/// The daemon.
+fn crmd(arguments: &[String]) -> ExitCode {
+    let carried = crmd::Carried {
+        agents: built_in(),
+        make_links: |directory| {
+            make_links(directory).map_err(|(path, error)| format!("{}: {error}", path.display()))
+        },
+    };
+    crmd::run(arguments, carried)
+}
+
+/// The agents that this executable carries, for the LRM.
+fn built_in() -> Vec<crm_lrm::BuiltIn> {
+    let own = |agent: &&resource_agents::declare::Agent| crm_lrm::BuiltIn {
+        class: "ocf".to_owned(),
+        provider: Some(resource_agents::PROVIDER.to_owned()),
+        kind: agent.name.to_owned(),
+        stands_in_for: agent.stands_in_for.iter().map(|p| (*p).to_owned()).collect(),
+        args: ["agent", resource_agents::PROVIDER, agent.name].map(str::to_owned).to_vec(),
+    };
+    resource_agents::AGENTS.iter().map(own).collect()
 }
 
 /// `crm links DIR`: makes a symbolic link to this executable for every name it answers to.

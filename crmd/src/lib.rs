@@ -1,1 +1,11 @@
-//! The cluster daemon.
+//! The cluster daemon: the controller, and what connects it to ring, disk, agents and clients.
+
+mod clock;
+pub mod controller;
+mod driver;
+mod logging;
+mod server;
+mod start;
+mod storage;
+
+pub use start::{Carried, run};

@@ -4,6 +4,7 @@
 //! the writers show it. All of them read this one structure.
 
 mod dot;
+mod executor;
 mod graph;
 mod history;
 mod inject;
@@ -11,6 +12,7 @@ mod opspec;
 mod simulate;
 mod xml;
 
+pub use executor::{ABORT_ALL, Abort, Ending, Executor};
 pub use graph::{
     Action, ActionId, ActionIx, ActionKind, AgentRef, Graph, GraphSettings, Mark, NodeRef,
     Presence, ResourceRef,

@@ -1,0 +1,595 @@
+//! The coordinator's duty: plan when something has changed, carry the plan out, give orders.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crm_core::cib::{Element, Patch};
+use crm_core::scheduler::digest::recorded;
+use crm_core::scheduler::model::Table;
+use crm_core::transition::{ABORT_ALL, Action, ActionId, ActionIx, ActionKind, Ending, Executor};
+use crm_messaging::group::NodeId;
+use crm_messaging::proto::peer::envelope::Body;
+use crm_messaging::proto::peer::{Agent, Forget, LeaseOver, Order, Result as OpResult};
+
+use super::effects::Planned;
+use super::fencing::Jobs;
+use super::history::{self, TransitionKey};
+use super::status::{self, Standing, milliseconds, property, property_is_on};
+use super::wire::ring_to_wire;
+use super::{Controller, Effect, Settings};
+
+/// Added to the time-out of an action before the coordinator gives it up (`cluster-delay`).
+const CLUSTER_DELAY: Duration = Duration::from_secs(60);
+/// Actions in flight at a time unless `batch-limit` says otherwise.
+const BATCH_LIMIT: usize = 256;
+/// Time-out of an action that names none.
+const DEFAULT_TIMEOUT_MS: u64 = 20_000;
+/// Without fencing: a lost node has stopped everything this long after the view without it. The
+/// lease of its side, and a margin for what its detection and ours may differ.
+const LEASE_MARGIN: Duration = Duration::from_millis(1000);
+/// `cluster-recheck-interval` unless configured.
+const RECHECK_MS: u64 = 900_000;
+
+/// A transition under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) executor: Executor,
+    number: u64,
+    deadlines: BTreeMap<ActionIx, Duration>,
+}
+
+/// What only the coordinator keeps. A new one starts with nothing: what is pending is in the
+/// status, and what has to be done follows from it (D4).
+#[derive(Debug)]
+pub(super) struct Duty {
+    /// The commit that writes the node list and the facts of the cluster has been sent.
+    introduced: bool,
+    /// Why a plan is due; none: nothing has changed since the last one.
+    due: Option<String>,
+    /// The plan that the scheduler is working on.
+    planning: Option<u64>,
+    pub(super) running: Option<Running>,
+    /// When the status changes by time alone, in seconds of the epoch.
+    recheck_at_s: Option<u64>,
+    /// When to look again in any case.
+    recheck: Option<Duration>,
+    now_s: (Duration, u64),
+    leases: BTreeMap<NodeId, Duration>,
+    pub(super) jobs: Jobs,
+    /// Members' clients that wait for idleness.
+    pub(super) idlers: Vec<(NodeId, u64)>,
+    /// The scheduler's last complaint.
+    pub(super) trouble: Option<String>,
+}
+
+impl Duty {
+    pub(super) fn new(reason: &str) -> Duty {
+        Duty {
+            introduced: false,
+            due: Some(reason.to_string()),
+            planning: None,
+            running: None,
+            recheck_at_s: None,
+            recheck: None,
+            now_s: (Duration::ZERO, 0),
+            leases: BTreeMap::new(),
+            jobs: Jobs::default(),
+            idlers: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// When time alone makes something due.
+    pub(super) fn wake_at(&self, hold: Option<Duration>) -> Option<Duration> {
+        let deadlines = self.running.iter().flat_map(|r| r.deadlines.values().copied());
+        let (mono, wall) = self.now_s;
+        let by_clock =
+            self.recheck_at_s.map(|at| mono + Duration::from_secs(at.saturating_sub(wall) + 1));
+        deadlines
+            .chain(self.leases.values().copied())
+            .chain(hold)
+            .chain(self.recheck)
+            .chain(by_clock)
+            .chain(self.jobs.wake_at())
+            .min()
+    }
+
+    /// The state in Pacemaker's words.
+    pub(super) fn state(&self, held: bool, pending: bool) -> &'static str {
+        if self.running.is_some() {
+            "S_TRANSITION_ENGINE"
+        } else if held {
+            "S_INTEGRATION"
+        } else if self.planning.is_some() || self.due.is_some() || pending {
+            "S_POLICY_ENGINE"
+        } else {
+            "S_IDLE"
+        }
+    }
+}
+
+impl Controller {
+    /// Something has changed: what runs is ended early, and a new plan is due.
+    pub(super) fn replan(&mut self, reason: &str) {
+        let Some(duty) = &mut self.duty else { return };
+        duty.due.get_or_insert_with(|| reason.to_string());
+        if let Some(running) = &mut duty.running {
+            running.executor.abort(ABORT_ALL, reason);
+            // Fencing goes on by itself; the next plan finds it under way.
+            running.executor.abandon(|a| a.operation == "stonith");
+            let in_flight: Vec<_> = running.executor.in_flight().collect();
+            running.deadlines.retain(|ix, _| in_flight.contains(ix));
+        }
+    }
+
+    /// Whether nothing runs, nothing is due and no result is unread.
+    pub(super) fn is_idle(&self) -> bool {
+        self.duty.as_ref().is_some_and(|d| {
+            d.state(self.is_held(), self.has_pending()) == "S_IDLE" && !d.jobs.is_busy()
+        })
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.hold_until.is_some_and(|until| self.now.mono < until)
+    }
+
+    /// Whether a member has yet to report the end of an operation that runs once.
+    pub(super) fn has_pending(&self) -> bool {
+        let Some(view) = &self.view else { return false };
+        view.members.iter().any(|&m| {
+            history::pending(self.replica.cib(), m).any(|op| op.attr("interval") == Some("0"))
+        })
+    }
+
+    /// Does what can be done now. Called after every input.
+    pub(super) fn coordinate(&mut self) {
+        if !self.is_in_step() || self.duty.is_none() {
+            return;
+        }
+        if self.hold_until.is_some_and(|until| self.now.mono >= until) {
+            self.hold_until = None;
+        }
+        self.introduce();
+        self.watch_leases();
+        self.watch_clock();
+        self.expire_actions();
+        self.run_fencing();
+        // Each turn ends a transition or starts one; an empty plan ends the loop.
+        loop {
+            if self.duty.as_ref().is_some_and(|d| d.running.is_some()) {
+                self.start_actions();
+                if !self.end_transition() {
+                    break;
+                }
+            } else {
+                self.start_planning();
+                break;
+            }
+        }
+        self.answer_idlers();
+    }
+
+    /// Writes into the configuration what the cluster knows by itself: its nodes, and a few facts
+    /// in the place where Pacemaker keeps them.
+    fn introduce(&mut self) {
+        let missing = |d: &Duty| !d.introduced;
+        if !self.quorate || !self.duty.as_ref().is_some_and(missing) {
+            return;
+        }
+        if let Some(duty) = &mut self.duty {
+            duty.introduced = true;
+        }
+        let mut new = self.replica.cib().clone();
+        introduction(&mut new, &self.settings);
+        let patch = Patch::between(self.replica.cib(), &new);
+        if !patch.is_empty() {
+            let version = self.replica.version();
+            let patch = patch.to_xml(version, version.next_epoch()).to_string();
+            self.send_patch(0, patch, "hacluster", "crmd");
+        }
+    }
+
+    fn watch_leases(&mut self) {
+        let members = self.view.as_ref().map(|v| v.members.clone()).unwrap_or_default();
+        let cib = self.replica.cib();
+        let leased: Vec<NodeId> = self
+            .settings
+            .nodes
+            .keys()
+            .copied()
+            .filter(|n| !members.contains(n))
+            .filter(|&n| status::standing(cib, n) == Some(Standing::Leased))
+            .collect();
+        let ring = ring_to_wire(self.ring());
+        let now = self.now.mono;
+        let Some(duty) = &mut self.duty else { return };
+        duty.leases.retain(|n, _| leased.contains(n));
+        let mut over = Vec::new();
+        for node in leased {
+            let end = duty.leases.entry(node).or_insert(now + LEASE_MARGIN);
+            if now >= *end {
+                // Again in a second, should the message be lost with a view.
+                *end = now + LEASE_MARGIN;
+                over.push(node);
+            }
+        }
+        for node in over {
+            self.send(Body::LeaseOver(LeaseOver { ring: Some(ring), node: node.0 }));
+        }
+    }
+
+    fn watch_clock(&mut self) {
+        let now = self.now;
+        let Some(duty) = &mut self.duty else { return };
+        duty.now_s = (now.mono, now.wall_ms / 1000);
+        let by_wall = duty.recheck_at_s.is_some_and(|at| now.wall_ms / 1000 >= at);
+        let by_interval = duty.recheck.is_some_and(|at| now.mono >= at);
+        if by_wall || by_interval {
+            duty.recheck_at_s = None;
+            duty.recheck = None;
+            self.replan("time has passed");
+        }
+    }
+
+    fn expire_actions(&mut self) {
+        let now = self.now.mono;
+        let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else { return };
+        let late: Vec<ActionIx> =
+            running.deadlines.iter().filter(|(_, at)| now >= **at).map(|(&ix, _)| ix).collect();
+        for ix in late {
+            running.deadlines.remove(&ix);
+            let key = running.executor.graph().get(ix).map_or("", |a| &a.key).to_string();
+            running.executor.finish(ix, Ending::Failed);
+            self.out.push(Effect::Warn(format!("no result of {key} came in time")));
+            self.replan("an action has not ended in time");
+            return;
+        }
+    }
+
+    fn start_planning(&mut self) {
+        if self.is_held() || self.has_pending() {
+            return;
+        }
+        let Some(duty) = &mut self.duty else { return };
+        if duty.planning.is_some() || duty.due.take().is_none() {
+            return;
+        }
+        self.plans += 1;
+        duty.planning = Some(self.plans);
+        self.out.push(Effect::Plan {
+            generation: self.plans,
+            cib: planning_view(self.replica.cib(), self.quorate),
+            now_s: self.now.wall_ms / 1000,
+        });
+    }
+
+    pub(super) fn on_planned(&mut self, planned: Planned) {
+        let recheck = property(self.replica.cib(), "cluster-recheck-interval")
+            .and_then(milliseconds)
+            .unwrap_or(RECHECK_MS);
+        let limit = property(self.replica.cib(), "batch-limit")
+            .and_then(|v| v.parse().ok())
+            .filter(|n| *n > 0)
+            .unwrap_or(BATCH_LIMIT);
+        let now = self.now.mono;
+        let Some(duty) = &mut self.duty else { return };
+        if duty.planning != Some(planned.generation) {
+            return;
+        }
+        duty.planning = None;
+        let graph = match planned.graph {
+            Ok(graph) => graph,
+            Err(error) => {
+                duty.trouble = Some(format!("no plan could be made: {error}"));
+                return self.out.push(Effect::Warn(error));
+            }
+        };
+        duty.trouble = None;
+        if duty.due.is_some() {
+            // The document has changed meanwhile: plan again rather than act on an old one.
+            return;
+        }
+        duty.recheck = (recheck > 0).then(|| now + Duration::from_millis(recheck));
+        duty.recheck_at_s = graph.settings.recheck_by.and_then(|t| u64::try_from(t).ok());
+        duty.jobs.keep_wanted(|target| {
+            graph.included().any(|(_, a)| {
+                a.operation == "stonith" && a.node.as_ref().is_some_and(|n| n.name == target)
+            })
+        });
+        if graph.is_empty() {
+            return;
+        }
+        self.transitions += 1;
+        let number = self.transitions;
+        let count = graph.len();
+        let executor = Executor::new(graph, limit);
+        duty.running = Some(Running { executor, number, deadlines: BTreeMap::new() });
+        self.event("transition", "", "", format!("transition {number}: {count} actions"));
+    }
+
+    fn start_actions(&mut self) {
+        let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else { return };
+        let started = running.executor.start_ready();
+        let actions: Vec<(ActionIx, Action)> = started
+            .into_iter()
+            .filter_map(|ix| Some((ix, running.executor.graph().get(ix)?.clone())))
+            .collect();
+        let number = running.number;
+        let mut at_once = false;
+        for (ix, action) in actions {
+            at_once |= self.initiate(number, ix, &action);
+        }
+        if at_once {
+            self.start_actions();
+        }
+    }
+
+    /// Starts one action. True if it is complete already.
+    fn initiate(&mut self, number: u64, ix: ActionIx, action: &Action) -> bool {
+        let key = TransitionKey {
+            action: action.id.0,
+            transition: number,
+            target_rc: action.expected_rc(),
+            coordinator: self.settings.incarnation.clone(),
+        };
+        let sent = match (action.kind, action.operation.as_str()) {
+            (ActionKind::CrmEvent, "stonith") => {
+                self.request_fencing(action);
+                return false;
+            }
+            (ActionKind::CrmEvent, "clear_failcount") => self.order_forget(action, &key, true),
+            (ActionKind::CibEvent, _) => self.order_forget(action, &key, false),
+            (ActionKind::Pseudo, _) => true,
+            (ActionKind::CrmEvent | ActionKind::RscOp, _) => self.give_order(action, &key),
+        };
+        let now = self.now.mono;
+        let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else {
+            return false;
+        };
+        if !sent {
+            running.executor.finish(ix, Ending::Failed);
+            return true;
+        }
+        if action.is_confirmed_at_once() {
+            running.executor.finish(ix, Ending::Done);
+            return true;
+        }
+        let timeout = action.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS) + action.start_delay_ms();
+        running.deadlines.insert(ix, now + Duration::from_millis(timeout) + CLUSTER_DELAY);
+        false
+    }
+
+    fn order_forget(&mut self, action: &Action, key: &TransitionKey, counts: bool) -> bool {
+        let Some(resource) = &action.resource else { return false };
+        self.send(Body::Forget(Forget {
+            resource: resource.id.clone(),
+            node: action.node.as_ref().map(|n| n.name.clone()).unwrap_or_default(),
+            counts_only: counts,
+            history_only: !counts,
+            key: key.to_string(),
+            ..Forget::default()
+        }));
+        true
+    }
+
+    /// Sends an order; false if there is nobody to send it to.
+    fn give_order(&mut self, action: &Action, key: &TransitionKey) -> bool {
+        let Some(node) = action.node.as_ref().and_then(|n| self.node_named(&n.name)) else {
+            let text = format!("{} cannot be executed: no such node", action.key);
+            self.out.push(Effect::Warn(text));
+            return false;
+        };
+        let settings = self.duty.as_ref().and_then(|d| d.running.as_ref());
+        let offsets = settings.map(|r| r.executor.graph().settings.clone()).unwrap_or_default();
+        let interval_ms = action.interval_ms();
+        let mut sent = Table::default();
+        action.attributes.iter().for_each(|(n, v)| sent.set(n.as_str(), v.as_str()));
+        let interval = u32::try_from(interval_ms).unwrap_or(u32::MAX);
+        let count = match (action.operation.as_str(), interval_ms) {
+            ("start", _) => offsets.failed_start_offset,
+            ("stop", _) => offsets.failed_stop_offset,
+            ("promote" | "demote", _) => "++".into(),
+            ("monitor", 0) | ("notify" | "cancel" | "delete", _) => String::new(),
+            (_, ms) if ms > 0 => "++".into(),
+            _ => String::new(),
+        };
+        let count = if count == "1" { "++".into() } else { count };
+        let timeout_ms = match self.lease_left() {
+            Some(left) if interval_ms == 0 => {
+                action.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS).min(left)
+            }
+            _ => action.timeout_ms().unwrap_or(DEFAULT_TIMEOUT_MS),
+        };
+        let resource = action.resource.as_ref();
+        let order = Order {
+            ring: Some(ring_to_wire(self.ring())),
+            node: node.0,
+            key: key.to_string(),
+            resource: resource.map(|r| r.id.clone()).unwrap_or_default(),
+            long_id: resource.and_then(|r| r.long_id.clone()).unwrap_or_default(),
+            agent: resource.map(|r| Agent {
+                class: r.agent.class.clone(),
+                provider: r.agent.provider.clone().unwrap_or_default(),
+                kind: r.agent.kind.clone(),
+            }),
+            operation: action.operation.clone(),
+            operation_key: action.key.clone(),
+            interval_ms: if action.operation == "cancel" { 0 } else { interval_ms },
+            timeout_ms,
+            start_delay_ms: action.start_delay_ms(),
+            params: action.attributes.clone(),
+            digest: recorded(&sent, interval, None, &[]).digest,
+            count,
+            time_ms: self.now.wall_ms,
+        };
+        self.send(Body::Order(order));
+        true
+    }
+
+    /// What is left of the lease of this node, in milliseconds.
+    fn lease_left(&self) -> Option<u64> {
+        let left = self.lease_end?.saturating_sub(self.now.mono);
+        Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// Ends the transition if it is over. True if it was.
+    fn end_transition(&mut self) -> bool {
+        let Some(duty) = &mut self.duty else { return false };
+        if !duty.running.as_ref().is_some_and(|r| r.executor.is_over()) {
+            return false;
+        }
+        let Some(done) = duty.running.take() else { return false };
+        let (complete, all) = done.executor.progress();
+        let text = match done.executor.aborted() {
+            None => format!("transition {} is complete", done.number),
+            Some(abort) => {
+                duty.due.get_or_insert_with(|| abort.reason.clone());
+                format!(
+                    "transition {} ended early ({complete} of {all}): {}",
+                    done.number, abort.reason
+                )
+            }
+        };
+        if done.executor.aborted().is_none() && complete < all {
+            self.out.push(Effect::Warn(format!(
+                "transition {} could not be finished: {complete} of {all} actions",
+                done.number
+            )));
+        }
+        self.event("transition", "", "", text);
+        true
+    }
+
+    /// A result has been recorded: it completes an action of the transition under way, or it is
+    /// news.
+    pub(super) fn on_result(&mut self, result: &OpResult, failed: bool) {
+        if self.duty.is_none() {
+            return;
+        }
+        let key = TransitionKey::parse(&result.key);
+        let place = key.filter(|k| k.coordinator == self.settings.incarnation).and_then(|k| {
+            let running = self.duty.as_ref()?.running.as_ref()?;
+            (running.number == k.transition).then_some(())?;
+            let ix = running.executor.graph().find(ActionId(k.action))?;
+            running.deadlines.contains_key(&ix).then_some(ix)
+        });
+        match place {
+            Some(ix) => {
+                let outcome = if failed { Ending::Failed } else { Ending::Done };
+                if let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) {
+                    running.deadlines.remove(&ix);
+                    running.executor.finish(ix, outcome);
+                }
+                if failed {
+                    self.replan(&format!("{} failed", result.operation_key));
+                }
+            }
+            None => self.replan(&format!("{} has a new result", result.operation_key)),
+        }
+    }
+
+    /// An action that only changes the document has been executed.
+    pub(super) fn finish_by_key(&mut self, key: &str) {
+        let Some(key) = TransitionKey::parse(key) else { return };
+        let incarnation = &self.settings.incarnation;
+        let Some(duty) = &mut self.duty else { return };
+        if key.coordinator == *incarnation
+            && let Some(running) = &mut duty.running
+            && running.number == key.transition
+            && let Some(ix) = running.executor.graph().find(ActionId(key.action))
+        {
+            running.deadlines.remove(&ix);
+            running.executor.finish(ix, Ending::Done);
+        }
+        // What was forgotten had a part in the plan that made us forget it.
+        duty.due.get_or_insert_with(|| "the history has changed".into());
+    }
+
+    /// How far the transition under way has come.
+    pub(super) fn transition_progress(&self) -> Option<(u64, usize, usize)> {
+        let running = self.duty.as_ref()?.running.as_ref()?;
+        let (done, _) = running.executor.progress();
+        Some((running.number, done, running.executor.in_flight().count()))
+    }
+
+    /// Ends the fencing actions of the transition under way that concern `target`.
+    pub(super) fn finish_fencing(&mut self, target: &str, action: &str, outcome: Ending) {
+        let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else { return };
+        let graph = running.executor.graph();
+        let concerned: Vec<ActionIx> = running
+            .executor
+            .in_flight()
+            .filter(|&ix| {
+                graph.get(ix).is_some_and(|a| {
+                    let wanted = a.meta("stonith_action").unwrap_or("reboot");
+                    a.operation == "stonith"
+                        && a.node.as_ref().is_some_and(|n| n.name == target)
+                        && (wanted == "on") == (action == "on")
+                })
+            })
+            .collect();
+        for ix in concerned {
+            running.executor.finish(ix, outcome);
+        }
+    }
+}
+
+/// Adds what [`Controller::introduce`] writes.
+fn introduction(cib: &mut Element, settings: &Settings) {
+    let configuration = cib.child_or_insert("configuration");
+    let nodes = configuration.child_or_insert("nodes");
+    for (id, name) in &settings.nodes {
+        let id = id.to_string();
+        match nodes.find_child_mut(|n| n.id() == Some(&id)) {
+            Some(node) => node.set_attr("uname", name),
+            None => nodes.push(Element::new("node").with("id", &id).with("uname", name)),
+        }
+    }
+    let config = configuration.child_or_insert("crm_config");
+    let is_set = |c: &Element| c.name() == "cluster_property_set";
+    if config.position(is_set).is_none() {
+        config.push(Element::new("cluster_property_set").with("id", "cib-bootstrap-options"));
+    }
+    let Some(set) = config.find_child_mut(is_set) else { return };
+    let set_id = set.id().unwrap_or("cib-bootstrap-options").to_string();
+    let facts = [
+        ("have-watchdog", "false"),
+        ("dc-version", &settings.version),
+        ("cluster-infrastructure", "corosync"),
+        ("cluster-name", &settings.cluster_name),
+    ];
+    for (name, value) in facts {
+        match set.find_child_mut(|p| p.attr("name") == Some(name)) {
+            // The administrator may have named the cluster otherwise.
+            Some(_) if name == "cluster-name" => {}
+            Some(pair) => pair.set_attr("value", value),
+            None => set.push(
+                Element::new("nvpair")
+                    .with("id", format!("{set_id}-{name}"))
+                    .with("name", name)
+                    .with("value", value),
+            ),
+        }
+    }
+}
+
+/// The document as the scheduler is to see it.
+///
+/// With fencing switched off, a partition without quorum stops its resources whatever the policy
+/// but `ignore` says: the other side relies on the lease (design decision 4).
+fn planning_view(cib: &Element, quorate: bool) -> Element {
+    let mut view = cib.clone();
+    let fencing = property_is_on(cib, "stonith-enabled", true);
+    let policy = property(cib, "no-quorum-policy").unwrap_or("stop");
+    if quorate || fencing || matches!(policy, "ignore" | "stop") {
+        return view;
+    }
+    if let Some(config) = view.at_mut(&["configuration", "crm_config"]) {
+        for set in config.children_mut() {
+            if let Some(p) = set.find_child_mut(|p| p.attr("name") == Some("no-quorum-policy")) {
+                p.set_attr("value", "stop");
+            }
+        }
+    }
+    view
+}

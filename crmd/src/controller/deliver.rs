@@ -1,0 +1,364 @@
+//! Executing ordered messages: the same on every member.
+
+use crm_core::cib::Version;
+use crm_core::cib::attributes::{AttributeChange, set_attribute};
+use crm_messaging::group::NodeId;
+use crm_messaging::proto::peer::envelope::Body;
+use crm_messaging::proto::peer::{
+    AttributeChange as AttributeMessage, Commit, Failure, Fenced, Forget, LeaseOver, Order,
+    Result as OpResult, Stored,
+};
+
+use super::history;
+use super::replica::CommitError;
+use super::status::{self, Standing};
+use super::wire::ring_from_wire;
+use super::{Controller, Effect};
+
+impl Controller {
+    /// Executes one message.
+    pub(super) fn deliver(&mut self, from: NodeId, body: Body) {
+        if let Some((_, applied)) = &mut self.position {
+            *applied += 1;
+        }
+        if self.refused.contains(&from) {
+            return;
+        }
+        match body {
+            Body::Commit(commit) => self.deliver_commit(from, &commit),
+            Body::Stored(stored) => self.deliver_stored(from, &stored),
+            Body::Attribute(change) => self.deliver_attribute(from, &change),
+            Body::Order(order) => self.deliver_order(from, order),
+            Body::Result(result) => self.deliver_result(from, &result),
+            Body::Forget(forget) => self.deliver_forget(from, &forget),
+            Body::Failure(failure) => self.deliver_failure(from, &failure),
+            Body::FenceOrder(order) => self.on_fence_order(from, order),
+            Body::FenceOutcome(outcome) => self.on_fence_outcome(from, &outcome),
+            Body::Fenced(fenced) => self.deliver_fenced(&fenced),
+            Body::LeaseOver(lease) => self.deliver_lease_over(from, &lease),
+            Body::Ask(ask) => self.on_ask(from, ask),
+            Body::Answer(answer) => self.on_answer(&answer),
+            Body::Hello(_) | Body::State(_) | Body::Rejoin(_) => {}
+        }
+    }
+
+    fn deliver_commit(&mut self, from: NodeId, commit: &Commit) {
+        let origin = self.name_of(from);
+        let outcome = if self.quorate {
+            self.replica.commit(commit, &origin).map_err(Some)
+        } else {
+            Err(None)
+        };
+        match outcome {
+            Ok(entry) => {
+                let (version, command) = (entry.version, entry.command.clone());
+                self.out.push(Effect::Store(Box::new(entry)));
+                let text = format!("configuration {version} by {}: {command}", commit.author);
+                self.event("commit", &origin, "", text);
+                self.replan("the configuration has changed");
+                self.committed(from, commit.request, version);
+            }
+            Err(refusal) => {
+                if from == self.settings.local {
+                    self.commit_refused(commit.request, refusal);
+                }
+            }
+        }
+    }
+
+    fn deliver_stored(&mut self, from: NodeId, stored: &Stored) {
+        let version =
+            Version { admin_epoch: stored.admin_epoch, epoch: stored.epoch, num_updates: 0 };
+        let known = self.stored.entry(from).or_default();
+        *known = version.max(*known);
+        self.check_durable();
+    }
+
+    fn deliver_attribute(&mut self, from: NodeId, change: &AttributeMessage) {
+        let mut known = false;
+        let changed = self.replica.update_status(|cib| {
+            known = set_attribute(
+                cib,
+                &AttributeChange {
+                    node: &change.node,
+                    name: &change.name,
+                    value: change.value.as_deref(),
+                    delta: change.delta,
+                    transient: true,
+                    set: &change.set,
+                },
+            );
+        });
+        if changed {
+            let value = change.value.as_deref().unwrap_or("(deleted)");
+            let text = format!("{} of {} is {value}", change.name, change.node);
+            self.event("attribute", &change.node, "", text);
+            self.replan(&format!("the attribute {} has changed", change.name));
+        }
+        if from == self.settings.local {
+            self.attribute_done(change.request, known, &change.node);
+        }
+    }
+
+    fn deliver_order(&mut self, from: NodeId, order: Order) {
+        let stale = ring_from_wire(order.ring.as_ref()) != self.ring();
+        if stale || self.coordinator != Some(from) {
+            // D1: the order of an older coordinator. Its sender has seen the same view and has
+            // dropped its transition.
+            return;
+        }
+        let node = NodeId(order.node);
+        let name = self.name_of(node);
+        self.replica.update_status(|cib| history::record_order(cib, node, &name, &order));
+        if node == self.settings.local {
+            self.carry_out(order);
+        }
+    }
+
+    fn deliver_result(&mut self, from: NodeId, result: &OpResult) {
+        let name = self.name_of(from);
+        let failed = history::is_failure(result) && result.operation != "notify";
+        let mut current = true;
+        self.replica.update_status(|cib| match result.operation.as_str() {
+            "cancel" => {
+                history::forget_recurring(cib, from, &result.resource, &result.operation_key)
+            }
+            "delete" => {
+                history::forget_resource(cib, from, &result.resource);
+            }
+            _ => {
+                current = history::record_result(cib, from, &name, result);
+                if current && failed && history::is_recorded(&result.operation) {
+                    history::count_failure(cib, from, result);
+                }
+            }
+        });
+        if !current {
+            return;
+        }
+        self.tell_result(&name, result, failed);
+        self.on_result(result, failed);
+    }
+
+    fn tell_result(&mut self, name: &str, result: &OpResult, failed: bool) {
+        let interval = match result.interval_ms {
+            0 => String::new(),
+            ms => format!(" every {ms} ms"),
+        };
+        let mut text = format!(
+            "{} {}{interval} on {name}: {} ({} ms)",
+            result.operation,
+            result.resource,
+            super::report::outcome_word(result),
+            result.exec_ms
+        );
+        if failed && !result.exit_reason.is_empty() {
+            text.push_str(&format!(": {}", result.exit_reason));
+        }
+        self.event("operation", name, &result.resource, text);
+    }
+
+    fn deliver_forget(&mut self, from: NodeId, forget: &Forget) {
+        let mut cleaned: Vec<(NodeId, String)> = Vec::new();
+        let nodes = self.settings.nodes.clone();
+        self.replica.update_status(|cib| {
+            for (&node, name) in &nodes {
+                let asked = forget.node.is_empty() || forget.node == *name;
+                if !asked {
+                    continue;
+                }
+                let known: Vec<_> = history::resources(cib, node).cloned().collect();
+                for resource in known {
+                    let Some(id) = resource.id() else { continue };
+                    if !names(&forget.resource, id) {
+                        continue;
+                    }
+                    if forget.failed_only && !history::has_failure(cib, node, &resource) {
+                        continue;
+                    }
+                    if !forget.history_only {
+                        history::forget_counts(cib, node, forget, id);
+                    }
+                    if forget.counts_only {
+                        let op = (forget.operation.as_str(), forget.interval_ms);
+                        history::forget_last_failure(cib, node, id, op.0, op.1);
+                    } else {
+                        history::forget_resource(cib, node, id);
+                    }
+                    cleaned.push((node, id.to_string()));
+                }
+            }
+        });
+        for (node, id) in &cleaned {
+            if *node == self.settings.local && !forget.counts_only {
+                self.out.push(Effect::CancelAll { resource: id.clone() });
+                self.local.forget_recurring(id);
+            }
+        }
+        let text = |(node, id): &(NodeId, String)| format!("{id} on {}", self.name_of(*node));
+        let cleaned: Vec<String> = cleaned.iter().map(text).collect();
+        if from == self.settings.local {
+            self.forgotten(forget.request, cleaned);
+        }
+        if forget.key.is_empty() {
+            self.replan("the history has been cleaned up");
+        } else {
+            self.finish_by_key(&forget.key);
+        }
+    }
+
+    /// Somebody says that a resource has failed: recorded as Pacemaker does, as the failure of an
+    /// operation `asyncmon` that nobody ordered.
+    fn deliver_failure(&mut self, from: NodeId, failure: &Failure) {
+        let node = self.node_named(&failure.node);
+        let agent = node.and_then(|node| {
+            let known = history::resources(self.replica.cib(), node)
+                .find(|r| r.id() == Some(&failure.resource))?;
+            let part = |name| known.attr(name).unwrap_or_default().to_string();
+            Some(crm_messaging::proto::peer::Agent {
+                class: part("class"),
+                provider: part("provider"),
+                kind: part("type"),
+            })
+        });
+        let known = agent.is_some();
+        if let (Some(node), Some(agent)) = (node, agent) {
+            let result = OpResult {
+                key: NOBODYS_KEY.into(),
+                resource: failure.resource.clone(),
+                agent: Some(agent),
+                operation: "asyncmon".into(),
+                rc: 1,
+                exit_reason: failure.reason.clone(),
+                last_change: failure.time_s,
+                count: "++".into(),
+                call_id: self.local_call_after(node, &failure.resource),
+                ..OpResult::default()
+            };
+            let name = self.name_of(node);
+            self.replica.update_status(|cib| {
+                history::record_result(cib, node, &name, &result);
+                history::count_failure(cib, node, &result);
+            });
+            self.tell_result(&name, &result, true);
+            self.replan(&format!("{} has failed on {name}", failure.resource));
+        }
+        if from == self.settings.local {
+            self.failure_recorded(failure.request, known, failure);
+        }
+    }
+
+    /// A call id that sorts after everything recorded of the resource.
+    fn local_call_after(&self, node: NodeId, resource: &str) -> u64 {
+        history::resources(self.replica.cib(), node)
+            .filter(|r| r.id() == Some(resource))
+            .flat_map(|r| r.children())
+            .filter_map(|op| op.attr("call-id")?.parse::<u64>().ok())
+            .max()
+            .unwrap_or(0)
+            + 1
+    }
+
+    fn deliver_fenced(&mut self, fenced: &Fenced) {
+        let Some(target) = self.node_named(&fenced.target) else { return };
+        let name = self.name_of(target);
+        let off = fenced.success && fenced.action != "on";
+        let here = self.view.as_ref().is_some_and(|v| v.members.contains(&target));
+        self.replica.update_status(|cib| {
+            if off && !here {
+                status::set_standing(cib, target, &name, Standing::Fenced);
+            }
+            let state = status::node_state_mut(cib, target, &name);
+            if fenced.success {
+                state.remove_attr("fence-trouble");
+            } else {
+                state.set_attr("fence-trouble", &fenced.message);
+            }
+            record_fencing(cib, fenced);
+        });
+        let text = match fenced.success {
+            true => format!("{} of {} confirmed by {}", fenced.action, name, fenced.device),
+            false => format!("{} of {} failed: {}", fenced.action, name, fenced.message),
+        };
+        self.event("fencing", &name, "", text);
+        if off {
+            self.out.push(Effect::DeclareDead(target));
+        }
+        self.fencing_recorded(fenced);
+    }
+
+    fn deliver_lease_over(&mut self, from: NodeId, lease: &LeaseOver) {
+        let node = NodeId(lease.node);
+        let current = ring_from_wire(lease.ring.as_ref()) == self.ring();
+        if self.coordinator != Some(from) || !current {
+            return;
+        }
+        let name = self.name_of(node);
+        let changed = self.replica.update_status(|cib| {
+            if status::standing(cib, node) == Some(Standing::Leased) {
+                status::set_standing(cib, node, &name, Standing::Lost);
+            }
+        });
+        if changed {
+            let text = format!("the lease of {name} is over: it has stopped everything");
+            self.event("quorum", &name, "", text);
+            self.replan("a lease is over");
+        }
+    }
+
+    /// The local disk has taken commits, or has failed.
+    pub(super) fn on_stored(&mut self, result: Result<Version, String>) {
+        match result {
+            Ok(version) => {
+                self.storage_error = None;
+                self.send(Body::Stored(Stored {
+                    admin_epoch: version.admin_epoch,
+                    epoch: version.epoch,
+                }));
+            }
+            Err(error) => {
+                let text = format!("the disk does not take commits: {error}");
+                let node = self.name_of(self.settings.local);
+                self.event("commit", &node, "", text);
+                self.storage_error = Some(error);
+                self.refuse_commits();
+            }
+        }
+    }
+
+    pub(super) fn refusal_text(refusal: Option<CommitError>) -> String {
+        match refusal {
+            Some(error) => error.to_string(),
+            None => "this partition has no quorum, so nothing can be committed here: \
+                     bring nodes back, or connect to the other side"
+                .into(),
+        }
+    }
+}
+
+/// The key of a failure that no transition asked about.
+const NOBODYS_KEY: &str = "0:0:0:00000000-0000-0000-0000-000000000000";
+
+/// Whether a request for `asked` means the resource recorded as `id`.
+fn names(asked: &str, id: &str) -> bool {
+    asked.is_empty() || asked == id || id.split_once(':').is_some_and(|(base, _)| base == asked)
+}
+
+/// Keeps the last fencing attempts in the status, newest last.
+fn record_fencing(cib: &mut crm_core::cib::Element, fenced: &Fenced) {
+    const KEPT: usize = 32;
+    let history = cib.child_or_insert("status").child_or_insert("fence_history");
+    history.push(
+        crm_core::cib::Element::new("fence_event")
+            .with("target", &fenced.target)
+            .with("action", &fenced.action)
+            .with("device", &fenced.device)
+            .with("delegate", &fenced.executor)
+            .with("client", &fenced.client)
+            .with("status", if fenced.success { "success" } else { "failed" })
+            .with("exit-reason", &fenced.message)
+            .with("completed", (fenced.time_ms / 1000).to_string()),
+    );
+    let surplus = history.nodes().len().saturating_sub(KEPT);
+    history.nodes_mut().drain(..surplus);
+}

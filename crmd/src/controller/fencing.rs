@@ -1,0 +1,440 @@
+//! Fencing: the coordinator's jobs, and running devices on this node.
+//!
+//! A job tries the attempts that [`devices`](super::devices) gives until one succeeds. Success is a
+//! device's word and nothing else (R3). A job whose attempts have all failed waits, longer each
+//! time, and tries again as long as the plan wants the node fenced. Jobs run beside transitions:
+//! an abort does not wait for them.
+
+use std::time::Duration;
+
+use crm_core::transition::{Action, Ending};
+use crm_messaging::group::NodeId;
+use crm_messaging::proto::peer::envelope::Body;
+use crm_messaging::proto::peer::{Agent, Answer, AskFence, FenceOrder, FenceOutcome, Fenced};
+
+use super::devices::{Device, attempts};
+use super::effects::{FenceTask, FenceVerdict};
+use super::status::{milliseconds, property};
+use super::wire::{ring_from_wire, ring_to_wire};
+use super::{Controller, Effect};
+
+/// Time a device gets unless `stonith-timeout` says otherwise.
+const STONITH_TIMEOUT_MS: u64 = 60_000;
+/// Between the end of a device's time and giving up on its answer.
+const ANSWER_MARGIN: Duration = Duration::from_secs(5);
+/// First wait after a failed job; doubled each time up to the last.
+const BACK_OFF: Duration = Duration::from_secs(1);
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// What a record names when a human has confirmed.
+const HUMAN: &str = "manual confirmation";
+
+/// All jobs of a coordinator.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    jobs: Vec<Job>,
+}
+
+#[derive(Debug)]
+struct Job {
+    id: u64,
+    target: String,
+    action: String,
+    client: String,
+    askers: Vec<(NodeId, u64)>,
+    /// The plan wants it (not only a client).
+    planned: bool,
+    /// For this one by the plan.
+    delay: Duration,
+    attempts: Vec<Vec<Device>>,
+    /// Attempt, device within it, executor of the device.
+    at: (usize, usize, usize),
+    state: State,
+    failures: u32,
+    errors: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// The next device is to be asked.
+    Due,
+    /// All attempts have failed; again at this time.
+    Waiting(Duration),
+    /// A device is at work until this time.
+    Running(Duration),
+    /// Its end has been sent to all and not come back yet.
+    Ended,
+}
+
+impl Jobs {
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        self.jobs
+            .iter()
+            .filter_map(|j| match j.state {
+                State::Waiting(at) | State::Running(at) => Some(at),
+                State::Due | State::Ended => None,
+            })
+            .min()
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// What is wrong, in words, for each node whose fencing has failed.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = String> + '_ {
+        self.jobs
+            .iter()
+            .filter(|j| matches!(j.state, State::Running(_)))
+            .map(|j| format!("{} is being fenced ({})", j.target, j.action))
+    }
+
+    /// Drops jobs that nobody wants any more, unless a device is at work.
+    pub(super) fn keep_wanted(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.jobs.retain_mut(|j| {
+            j.planned = wanted(&j.target);
+            j.planned || !j.askers.is_empty() || matches!(j.state, State::Running(_) | State::Ended)
+        });
+    }
+}
+
+impl Controller {
+    /// The plan wants a node fenced.
+    pub(super) fn request_fencing(&mut self, action: &Action) {
+        let Some(target) = action.node.as_ref().map(|n| n.name.clone()) else { return };
+        let what = action.meta("stonith_action").unwrap_or("reboot").to_string();
+        let delay = action.meta("priority_fencing_delay").and_then(milliseconds).unwrap_or(0);
+        let text = match &action.reason {
+            Some(reason) => format!("{target} must be fenced ({what}): {reason}"),
+            None => format!("{target} must be fenced ({what})"),
+        };
+        self.event("fencing", &target, "", text);
+        self.add_job(&target, &what, "scheduler", Duration::from_millis(delay), None);
+        self.run_fencing();
+    }
+
+    /// A client wants a node fenced, or says that it is off.
+    pub(super) fn ask_fencing(&mut self, asker: NodeId, request: u64, ask: &AskFence) {
+        let refuse = |message: String| Answer {
+            to: asker.0,
+            request,
+            success: false,
+            message,
+            ..Answer::default()
+        };
+        let Some(target) = self.node_named(&ask.node) else {
+            let text = format!("there is no node '{}'", ask.node);
+            return self.send(Body::Answer(refuse(text)));
+        };
+        let name = self.name_of(target);
+        let here = self.view.as_ref().is_some_and(|v| v.members.contains(&target));
+        if ask.confirm {
+            if here {
+                let text = format!("{name} is in the cluster: it is not off");
+                return self.send(Body::Answer(refuse(text)));
+            }
+            let message = "a human says that it is off".to_string();
+            self.send(Body::Fenced(self.record(&name, "off", HUMAN, "", true, message, 0)));
+            return self.send(Body::Answer(Answer { success: true, ..refuse(String::new()) }));
+        }
+        if !self.quorate {
+            let text = "this partition has no quorum and may not fence".to_string();
+            return self.send(Body::Answer(refuse(text)));
+        }
+        let action = if ask.action.is_empty() { "reboot" } else { &ask.action };
+        let client = self.name_of(asker);
+        self.add_job(&name, action, &client, Duration::ZERO, Some((asker, request)));
+        self.run_fencing();
+    }
+
+    fn add_job(
+        &mut self,
+        target: &str,
+        action: &str,
+        client: &str,
+        delay: Duration,
+        asker: Option<(NodeId, u64)>,
+    ) {
+        self.fence_jobs += 1;
+        let id = self.fence_jobs;
+        let Some(duty) = &mut self.duty else { return };
+        let same = |j: &&mut Job| j.target == target && (j.action == "on") == (action == "on");
+        let job = match duty.jobs.jobs.iter_mut().find(same) {
+            Some(job) => job,
+            None => {
+                duty.jobs.jobs.push(Job {
+                    id,
+                    target: target.to_string(),
+                    action: action.to_string(),
+                    client: client.to_string(),
+                    askers: Vec::new(),
+                    planned: false,
+                    delay,
+                    attempts: Vec::new(),
+                    at: (0, 0, 0),
+                    state: State::Due,
+                    failures: 0,
+                    errors: Vec::new(),
+                });
+                let last = duty.jobs.jobs.len() - 1;
+                &mut duty.jobs.jobs[last]
+            }
+        };
+        match asker {
+            // A client does not wait for the back-off.
+            Some(asker) => {
+                job.askers.push(asker);
+                if matches!(job.state, State::Waiting(_)) {
+                    job.state = State::Due;
+                }
+            }
+            None => job.planned = true,
+        }
+    }
+
+    /// Moves every job on as far as it goes.
+    pub(super) fn run_fencing(&mut self) {
+        let now = self.now.mono;
+        let Some(duty) = &mut self.duty else { return };
+        let mut late = Vec::new();
+        for job in &mut duty.jobs.jobs {
+            match job.state {
+                State::Waiting(at) if now >= at => job.state = State::Due,
+                State::Running(at) if now >= at => late.push(job.id),
+                _ => {}
+            }
+        }
+        for id in late {
+            self.fence_step_failed(id, "no answer in time".into(), false);
+        }
+        let due: Vec<u64> = self
+            .duty
+            .iter()
+            .flat_map(|d| &d.jobs.jobs)
+            .filter(|j| j.state == State::Due)
+            .map(|j| j.id)
+            .collect();
+        for id in due {
+            self.ask_device(id);
+        }
+    }
+
+    fn job_mut(&mut self, id: u64) -> Option<&mut Job> {
+        self.duty.as_mut()?.jobs.jobs.iter_mut().find(|j| j.id == id)
+    }
+
+    /// Sends the order for the next device of a job, or ends the attempt.
+    fn ask_device(&mut self, id: u64) {
+        let cib = self.replica.cib().clone();
+        let timeout =
+            property(&cib, "stonith-timeout").and_then(milliseconds).unwrap_or(STONITH_TIMEOUT_MS);
+        let members: std::collections::BTreeMap<NodeId, String> = self
+            .view
+            .iter()
+            .flat_map(|v| v.members.iter())
+            .filter(|m| !self.refused.contains(m))
+            .map(|&m| (m, self.name_of(m)))
+            .collect();
+        let (local, ring, now) = (self.settings.local, ring_to_wire(self.ring()), self.now.mono);
+        let Some(job) = self.job_mut(id) else { return };
+        if job.at == (0, 0, 0) {
+            job.attempts = attempts(&cib, &job.target, &members, local);
+            job.errors.clear();
+        }
+        let Some(device) = job.attempts.get(job.at.0).and_then(|a| a.get(job.at.1)) else {
+            return self.fence_job_failed(id);
+        };
+        let Some(&executor) = device.executors.get(job.at.2) else {
+            let text = format!("{} cannot be run on any member", device.id);
+            return self.fence_step_failed(id, text, true);
+        };
+        let delay = device.delay + job.delay;
+        let order = FenceOrder {
+            ring: Some(ring),
+            job: id,
+            executor: executor.0,
+            target: job.target.clone(),
+            action: job.action.clone(),
+            device: device.id.clone(),
+            agent: Some(Agent {
+                class: "stonith".into(),
+                provider: String::new(),
+                kind: device.kind.clone(),
+            }),
+            params: device.params.clone(),
+            timeout_ms: timeout,
+            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            check: true,
+        };
+        let configured = |suffix: &str| {
+            device
+                .params
+                .get(&format!("pcmk_{}_{suffix}", job.action))
+                .and_then(|t| milliseconds(t))
+        };
+        let span = Duration::from_millis(configured("timeout").unwrap_or(timeout).max(timeout));
+        job.state = State::Running(now + delay + span + ANSWER_MARGIN);
+        self.send(Body::FenceOrder(order));
+    }
+
+    /// An order to run a device: carried out by the member it names.
+    pub(super) fn on_fence_order(&mut self, from: NodeId, order: FenceOrder) {
+        let stale = ring_from_wire(order.ring.as_ref()) != self.ring();
+        if stale || self.coordinator != Some(from) {
+            return;
+        }
+        let executor = self.name_of(NodeId(order.executor));
+        let text = format!("{executor} asks {} to {} {}", order.device, order.action, order.target);
+        self.event("fencing", &order.target, &order.device, text);
+        if order.executor != self.settings.local.0 {
+            return;
+        }
+        self.out.push(Effect::Fence(FenceTask {
+            job: order.job,
+            device: order.device,
+            kind: order.agent.map(|a| a.kind).unwrap_or_default(),
+            params: order.params,
+            target: order.target,
+            action: order.action,
+            check: order.check,
+            delay: Duration::from_millis(order.delay_ms),
+            timeout: Duration::from_millis(order.timeout_ms),
+        }));
+    }
+
+    /// A device of this node has answered.
+    pub(super) fn on_fence_done(&mut self, job: u64, device: String, verdict: FenceVerdict) {
+        let message = match &verdict {
+            FenceVerdict::Failed(reason) => reason.clone(),
+            FenceVerdict::Done | FenceVerdict::NotMine => String::new(),
+        };
+        self.send(Body::FenceOutcome(FenceOutcome {
+            job,
+            device,
+            success: verdict == FenceVerdict::Done,
+            not_mine: verdict == FenceVerdict::NotMine,
+            message,
+        }));
+    }
+
+    /// A device has answered somewhere.
+    pub(super) fn on_fence_outcome(&mut self, from: NodeId, outcome: &FenceOutcome) {
+        let executor = self.name_of(from);
+        let Some(job) = self.job_mut(outcome.job) else { return };
+        let device = job.attempts.get(job.at.0).and_then(|a| a.get(job.at.1));
+        let expected = matches!(job.state, State::Running(_))
+            && device.is_some_and(|d| {
+                d.id == outcome.device && d.executors.get(job.at.2) == Some(&from)
+            });
+        if !expected {
+            return;
+        }
+        if !outcome.success {
+            let text = match outcome.not_mine {
+                true => format!("{} does not know {}", outcome.device, job.target),
+                false => format!("{} on {executor}: {}", outcome.device, outcome.message),
+            };
+            return self.fence_step_failed(outcome.job, text, outcome.not_mine);
+        }
+        let last = job.attempts.get(job.at.0).is_none_or(|a| job.at.1 + 1 >= a.len());
+        if !last {
+            job.at = (job.at.0, job.at.1 + 1, 0);
+            job.state = State::Due;
+            return self.ask_device(outcome.job);
+        }
+        job.state = State::Ended;
+        let (target, action, id) = (job.target.clone(), job.action.clone(), job.id);
+        let done =
+            self.record(&target, &action, &outcome.device, &executor, true, String::new(), id);
+        self.send(Body::Fenced(done));
+    }
+
+    /// A device has not done it: the next executor, or the next attempt.
+    fn fence_step_failed(&mut self, id: u64, error: String, hopeless: bool) {
+        let Some(job) = self.job_mut(id) else { return };
+        job.errors.push(error);
+        let executors = job
+            .attempts
+            .get(job.at.0)
+            .and_then(|a| a.get(job.at.1))
+            .map_or(0, |d| d.executors.len());
+        job.at = if !hopeless && job.at.2 + 1 < executors {
+            (job.at.0, job.at.1, job.at.2 + 1)
+        } else {
+            (job.at.0 + 1, 0, 0)
+        };
+        job.state = State::Due;
+        self.ask_device(id);
+    }
+
+    fn fence_job_failed(&mut self, id: u64) {
+        let now = self.now.mono;
+        let Some(job) = self.job_mut(id) else { return };
+        let message = if job.errors.is_empty() {
+            format!("no fencing device is configured that could fence {}", job.target)
+        } else {
+            job.errors.join("; ")
+        };
+        job.at = (0, 0, 0);
+        let wait = BACK_OFF.saturating_mul(1 << job.failures.min(6)).min(BACK_OFF_MAX);
+        job.failures += 1;
+        job.state = State::Waiting(now + wait);
+        let (target, action) = (job.target.clone(), job.action.clone());
+        let failed = self.record(&target, &action, "", "", false, message, id);
+        self.send(Body::Fenced(failed));
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn record(
+        &self,
+        target: &str,
+        action: &str,
+        device: &str,
+        executor: &str,
+        success: bool,
+        message: String,
+        job: u64,
+    ) -> Fenced {
+        let client = self
+            .duty
+            .iter()
+            .flat_map(|d| &d.jobs.jobs)
+            .find(|j| j.id == job)
+            .map_or_else(|| "human".to_string(), |j| j.client.clone());
+        Fenced {
+            target: target.to_string(),
+            action: action.to_string(),
+            device: device.to_string(),
+            executor: executor.to_string(),
+            client,
+            success,
+            message,
+            time_ms: self.now.wall_ms,
+            job,
+        }
+    }
+
+    /// The end of a job is in every member's status.
+    pub(super) fn fencing_recorded(&mut self, fenced: &Fenced) {
+        let Some(duty) = &mut self.duty else { return };
+        let mut askers = Vec::new();
+        for job in duty.jobs.jobs.iter_mut().filter(|j| j.target == fenced.target) {
+            askers.append(&mut job.askers);
+        }
+        duty.jobs.jobs.retain(|j| j.target != fenced.target || (!fenced.success && j.planned));
+        for (to, request) in askers {
+            self.send(Body::Answer(Answer {
+                to: to.0,
+                request,
+                success: fenced.success,
+                message: fenced.message.clone(),
+                ..Answer::default()
+            }));
+        }
+        let outcome = if fenced.success { Ending::Done } else { Ending::Failed };
+        let before = self.transition_progress();
+        self.finish_fencing(&fenced.target, &fenced.action, outcome);
+        if !fenced.success || before == self.transition_progress() {
+            self.replan("a node has been fenced, or could not be");
+        }
+    }
+}

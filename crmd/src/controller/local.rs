@@ -1,0 +1,145 @@
+//! Carrying out orders on this node, and reporting how operations ended.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crm_lrm::operation::{AgentName, ExecutionStatus, Operation, OperationResult};
+use crm_messaging::proto::peer::envelope::Body;
+use crm_messaging::proto::peer::{Order, Result as OpResult};
+
+use super::history;
+use super::{Controller, Effect};
+
+/// Orders under way on this node, by transition key.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    orders: BTreeMap<String, Order>,
+}
+
+impl Local {
+    /// Recurring operations of a resource are not waited for any more.
+    pub(super) fn forget_recurring(&mut self, resource: &str) {
+        self.orders.retain(|_, o| o.interval_ms == 0 || o.resource != resource);
+    }
+}
+
+impl Controller {
+    /// Whether operations that run once are under way here.
+    pub(super) fn is_busy(&self) -> bool {
+        self.local.orders.values().any(|o| o.interval_ms == 0)
+    }
+
+    /// Whether this node may have resources running.
+    pub(super) fn is_active(&self) -> bool {
+        self.is_busy()
+            || history::resources(self.replica.cib(), self.settings.local).next().is_some()
+    }
+
+    pub(super) fn carry_out(&mut self, order: Order) {
+        match order.operation.as_str() {
+            "do_shutdown" => self.leave(),
+            "cancel" => {
+                let action = order.params.get("CRM_meta_operation").cloned().unwrap_or_default();
+                let interval_ms = match order.interval_ms {
+                    0 => meta_number(&order, "CRM_meta_interval"),
+                    ms => ms,
+                };
+                self.out.push(Effect::Cancel {
+                    resource: order.resource.clone(),
+                    action: action.clone(),
+                    interval: Duration::from_millis(interval_ms),
+                });
+                let operation_key = format!("{}_{action}_{interval_ms}", order.resource);
+                self.local.orders.retain(|_, o| o.operation_key != operation_key);
+                self.report_done(&order, operation_key);
+            }
+            "delete" => {
+                self.out.push(Effect::CancelAll { resource: order.resource.clone() });
+                self.local.forget_recurring(&order.resource);
+                let key = order.operation_key.clone();
+                self.report_done(&order, key);
+            }
+            _ => {
+                if order.interval_ms == 0
+                    && order.operation != "monitor"
+                    && order.operation != "notify"
+                {
+                    // The executor cancels them, too; their late results are nobody's.
+                    self.local.forget_recurring(&order.resource);
+                }
+                self.out.push(Effect::Execute(Box::new(operation_of(&order))));
+                self.local.orders.insert(order.key.clone(), order);
+            }
+        }
+    }
+
+    fn report_done(&mut self, order: &Order, operation_key: String) {
+        let result = OpResult {
+            key: order.key.clone(),
+            resource: order.resource.clone(),
+            agent: order.agent.clone(),
+            operation: order.operation.clone(),
+            operation_key,
+            last_change: self.now.wall_ms / 1000,
+            ..OpResult::default()
+        };
+        self.send(Body::Result(result));
+    }
+
+    pub(super) fn on_operation(&mut self, result: &OperationResult) {
+        let key = &result.operation.key;
+        let Some(order) = self.local.orders.get(key).cloned() else { return };
+        let cancelled = result.status == ExecutionStatus::Cancelled;
+        if order.interval_ms == 0 || cancelled {
+            self.local.orders.remove(key);
+        }
+        if order.interval_ms > 0 && cancelled {
+            return;
+        }
+        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        let meta = |name: &str| order.params.get(name).cloned().unwrap_or_default();
+        let message = OpResult {
+            key: order.key.clone(),
+            resource: order.resource.clone(),
+            agent: order.agent.clone(),
+            operation: order.operation.clone(),
+            operation_key: order.operation_key.clone(),
+            interval_ms: order.interval_ms,
+            call_id: result.call_id.0,
+            rc: result.exit.0,
+            status: result.status as i32,
+            exit_reason: result.exit_reason.clone(),
+            last_change: self.now.wall_ms.saturating_sub(ms(result.exec_time)) / 1000,
+            exec_ms: ms(result.exec_time),
+            queue_ms: ms(result.queue_time),
+            digest: order.digest.clone(),
+            count: order.count.clone(),
+            migrate_source: meta("CRM_meta_migrate_source"),
+            migrate_target: meta("CRM_meta_migrate_target"),
+            ..OpResult::default()
+        };
+        self.send(Body::Result(message));
+    }
+}
+
+fn meta_number(order: &Order, name: &str) -> u64 {
+    order.params.get(name).and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+fn operation_of(order: &Order) -> Operation {
+    let agent = order.agent.clone().unwrap_or_default();
+    Operation {
+        resource: order.resource.clone(),
+        agent: AgentName {
+            class: agent.class,
+            provider: Some(agent.provider).filter(|p| !p.is_empty()),
+            kind: agent.kind,
+        },
+        action: order.operation.clone(),
+        interval: Duration::from_millis(order.interval_ms),
+        timeout: Duration::from_millis(order.timeout_ms),
+        start_delay: Duration::from_millis(order.start_delay_ms),
+        params: order.params.clone().into_iter().collect(),
+        key: order.key.clone(),
+    }
+}

@@ -1,0 +1,312 @@
+//! The gRPC service on the local socket: requests go to the controller, its answers come back.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crm_messaging::proto::cluster_server::{Cluster, ClusterServer};
+use crm_messaging::proto::{self, Event};
+use tokio::net::UnixListener;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_stream::wrappers::{BroadcastStream, UnixListenerStream};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::transport::Server;
+use tonic::transport::server::UdsConnectInfo;
+use tonic::{Request, Response, Status};
+
+use crate::controller::{Refusal, Reply, Request as Wanted};
+
+/// A request is no larger than a message of the ring.
+const MESSAGE_LIMIT: usize = 64 << 20;
+/// Events that a client which asks for history gets at most.
+const HISTORY: usize = 1000;
+/// Events that a slow watcher may lag behind before it loses some.
+const WATCH_BUFFER: usize = 4096;
+/// Requests that one connection may have open.
+const OPEN_REQUESTS: usize = 256;
+/// How long a request that does not wait for the cluster may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request on its way to the controller, and where the answer goes.
+#[derive(Debug)]
+pub enum ToController {
+    /// Answered through the channel.
+    Request(Wanted, oneshot::Sender<Reply>),
+    /// Stop cleanly.
+    Stop,
+}
+
+/// Hands events to whoever watches.
+#[derive(Clone, Debug)]
+pub struct Watchers {
+    live: broadcast::Sender<Event>,
+    past: Arc<Mutex<VecDeque<Event>>>,
+}
+
+impl Default for Watchers {
+    fn default() -> Watchers {
+        Watchers { live: broadcast::channel(WATCH_BUFFER).0, past: Arc::default() }
+    }
+}
+
+impl Watchers {
+    /// Something has happened.
+    pub fn tell(&self, event: Event) {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        if past.len() >= HISTORY {
+            past.pop_front();
+        }
+        past.push_back(event.clone());
+        // Nobody watching is no error.
+        let _ = self.live.send(event);
+    }
+}
+
+/// Serves on `socket` until the daemon ends. An old socket file is replaced.
+///
+/// # Errors
+/// The socket cannot be made.
+pub fn start(
+    socket: &Path,
+    requests: mpsc::Sender<ToController>,
+    watchers: Watchers,
+) -> std::io::Result<()> {
+    match std::fs::remove_file(socket) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket)?;
+    let owner = nix::unistd::geteuid().as_raw();
+    let service = ClusterServer::new(Service { requests, watchers, owner })
+        .max_decoding_message_size(MESSAGE_LIMIT)
+        .max_encoding_message_size(512 << 20);
+    let server = Server::builder()
+        .concurrency_limit_per_connection(OPEN_REQUESTS)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .max_concurrent_streams(Some(256))
+        .add_service(service)
+        .serve_with_incoming(UnixListenerStream::new(listener));
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!("the local socket is closed: {error}");
+        }
+    });
+    Ok(())
+}
+
+struct Service {
+    requests: mpsc::Sender<ToController>,
+    watchers: Watchers,
+    /// The user who runs the daemon.
+    owner: u32,
+}
+
+impl Service {
+    /// Who asks is known by the socket: root, or the user who runs the daemon.
+    fn authorize<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let peer = request.extensions().get::<UdsConnectInfo>().and_then(|i| i.peer_cred);
+        match peer.map(|c| c.uid()) {
+            Some(uid) if uid == 0 || uid == self.owner => Ok(()),
+            Some(uid) => Err(Status::permission_denied(format!(
+                "user {uid} may not use the cluster's socket; ask root"
+            ))),
+            None => Err(Status::permission_denied("the socket does not say who asks")),
+        }
+    }
+
+    async fn ask(&self, wanted: Wanted, limit: Duration) -> Result<Reply, Status> {
+        let (sender, receiver) = oneshot::channel();
+        let gone = || Status::unavailable("the daemon is stopping");
+        self.requests.send(ToController::Request(wanted, sender)).await.map_err(|_| gone())?;
+        match tokio::time::timeout(limit, receiver).await {
+            Err(_) => Err(Status::deadline_exceeded(
+                "the cluster has not answered in time (is there a coordinator and quorum?)",
+            )),
+            Ok(Err(_)) => Err(gone()),
+            Ok(Ok(Reply::Refused(why, text))) => Err(match why {
+                Refusal::Stale => Status::aborted(text),
+                Refusal::NotNow => Status::failed_precondition(text),
+                Refusal::Invalid => Status::invalid_argument(text),
+                Refusal::NotFound => Status::not_found(text),
+            }),
+            Ok(Ok(reply)) => Ok(reply),
+        }
+    }
+
+    async fn done(&self, wanted: Wanted) -> Result<(), Status> {
+        self.ask(wanted, REQUEST_TIMEOUT).await.map(drop)
+    }
+}
+
+/// The controller answers each kind of request with its kind of reply.
+fn unexpected(reply: &Reply) -> Status {
+    Status::internal(format!("unexpected answer: {reply:?}"))
+}
+
+fn limit(timeout_ms: u64) -> Duration {
+    match timeout_ms {
+        0 => REQUEST_TIMEOUT,
+        ms => Duration::from_millis(ms),
+    }
+}
+
+fn wire_version(v: crm_core::cib::Version) -> proto::Version {
+    proto::Version { admin_epoch: v.admin_epoch, epoch: v.epoch, num_updates: v.num_updates }
+}
+
+#[tonic::async_trait]
+impl Cluster for Service {
+    async fn query_cib(
+        &self,
+        request: Request<proto::CibQuery>,
+    ) -> Result<Response<proto::CibReply>, Status> {
+        self.authorize(&request)?;
+        let section = request.into_inner().section;
+        match self.ask(Wanted::QueryCib { section }, REQUEST_TIMEOUT).await? {
+            Reply::Cib { cib, version, quorate } => Ok(Response::new(proto::CibReply {
+                xml: cib.to_string(),
+                version: Some(wire_version(version)),
+                quorate,
+            })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn commit(
+        &self,
+        request: Request<proto::CommitRequest>,
+    ) -> Result<Response<proto::CommitReply>, Status> {
+        self.authorize(&request)?;
+        let wanted = Wanted::Commit(Box::new(request.into_inner()));
+        match self.ask(wanted, REQUEST_TIMEOUT).await? {
+            Reply::Committed(version) => {
+                Ok(Response::new(proto::CommitReply { version: Some(wire_version(version)) }))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn update_attribute(
+        &self,
+        request: Request<proto::AttributeUpdate>,
+    ) -> Result<Response<proto::AttributeReply>, Status> {
+        self.authorize(&request)?;
+        self.done(Wanted::UpdateAttribute(request.into_inner())).await?;
+        Ok(Response::new(proto::AttributeReply::default()))
+    }
+
+    async fn query_attributes(
+        &self,
+        request: Request<proto::AttributeQuery>,
+    ) -> Result<Response<proto::AttributeReply>, Status> {
+        self.authorize(&request)?;
+        let wanted = Wanted::QueryAttributes(request.into_inner());
+        match self.ask(wanted, REQUEST_TIMEOUT).await? {
+            Reply::Attributes(attributes) => {
+                Ok(Response::new(proto::AttributeReply { attributes }))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn cleanup(
+        &self,
+        request: Request<proto::CleanupRequest>,
+    ) -> Result<Response<proto::CleanupReply>, Status> {
+        self.authorize(&request)?;
+        match self.ask(Wanted::Cleanup(request.into_inner()), REQUEST_TIMEOUT).await? {
+            Reply::Cleaned(cleaned) => Ok(Response::new(proto::CleanupReply { cleaned })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn fail(
+        &self,
+        request: Request<proto::FailRequest>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        self.authorize(&request)?;
+        self.done(Wanted::Fail(request.into_inner())).await?;
+        Ok(Response::new(proto::Empty {}))
+    }
+
+    async fn fence(
+        &self,
+        request: Request<proto::FenceRequest>,
+    ) -> Result<Response<proto::FenceReply>, Status> {
+        self.authorize(&request)?;
+        let request = request.into_inner();
+        if !matches!(request.action.as_str(), "" | "on" | "off" | "reboot") {
+            let text = format!("'{}' is none of on, off and reboot", request.action);
+            return Err(Status::invalid_argument(text));
+        }
+        let limit = match request.timeout_ms {
+            0 => Duration::from_secs(120),
+            ms => Duration::from_millis(ms),
+        };
+        match self.ask(Wanted::Fence(request), limit).await? {
+            Reply::Fence(reply) => Ok(Response::new(reply)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn state(
+        &self,
+        request: Request<proto::StateRequest>,
+    ) -> Result<Response<proto::StateReply>, Status> {
+        self.authorize(&request)?;
+        match self.ask(Wanted::State, limit(request.into_inner().timeout_ms)).await? {
+            Reply::State(state) => Ok(Response::new(*state)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn wait_idle(
+        &self,
+        request: Request<proto::StateRequest>,
+    ) -> Result<Response<proto::StateReply>, Status> {
+        self.authorize(&request)?;
+        match self.ask(Wanted::WaitIdle, limit(request.into_inner().timeout_ms)).await? {
+            Reply::State(state) => Ok(Response::new(*state)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<proto::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.authorize(&request)?;
+        let (past, live) = {
+            // One lock for both, so that no event is missed or doubled in between.
+            let past = self.watchers.past.lock().unwrap_or_else(PoisonError::into_inner);
+            let live = self.watchers.live.subscribe();
+            let wanted = request.into_inner().history;
+            (if wanted { past.iter().cloned().collect() } else { Vec::new() }, live)
+        };
+        let live = BroadcastStream::new(live).filter_map(|e| match e {
+            Ok(event) => Some(Ok(event)),
+            Err(lagged) => Some(Ok(Event {
+                kind: "lagged".into(),
+                text: format!("events were lost: {lagged}"),
+                ..Event::default()
+            })),
+        });
+        let stream = tokio_stream::iter(past.into_iter().map(Ok)).chain(live);
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<proto::Empty>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        self.authorize(&request)?;
+        let gone = |_| Status::unavailable("the daemon is stopping");
+        self.requests.send(ToController::Stop).await.map_err(gone)?;
+        Ok(Response::new(proto::Empty {}))
+    }
+}

@@ -102,8 +102,7 @@ impl Node {
 
 fn three(dir: &Path) -> Vec<Node> {
     let addresses = addresses(3);
-    let mut nodes: Vec<Node> =
-        (1..=3).map(|id| Node::start(config(id, &addresses, dir))).collect();
+    let mut nodes: Vec<Node> = (1..=3).map(|id| Node::start(config(id, &addresses, dir))).collect();
     for node in &mut nodes {
         assert!(node.until_members(&[1, 2, 3]).quorate);
     }

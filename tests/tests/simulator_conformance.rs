@@ -2,35 +2,43 @@
 
 use std::process::ExitCode;
 
-use crm_tests::conformance::{Suite, line_difference, replay};
+use crm_tests::conformance::{Suite, line_difference, replay, summary_lines};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
-    let trial = match Suite::find() {
-        Ok(suite) => Trial::test("execution_order", move || check(&suite)),
-        Err(reason) => Trial::test(reason, || Ok(())).with_ignored_flag(true),
+    let trials = match Suite::find() {
+        Ok(suite) => {
+            let again = suite.clone();
+            vec![
+                Trial::test("execution_order", move || check(&suite, 0)),
+                Trial::test("status_afterwards", move || check(&again, 1)),
+            ]
+        }
+        Err(reason) => vec![Trial::test(reason, || Ok(())).with_ignored_flag(true)],
     };
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn lines(section: &str) -> Vec<String> {
     let is_clock = |line: &str| line.starts_with("Using the original execution date");
-    section.lines().filter(|l| !l.trim().is_empty() && !is_clock(l)).map(String::from).collect()
+    summary_lines(section).into_iter().filter(|l| !is_clock(l)).collect()
 }
 
-fn check(suite: &Suite) -> Result<(), Failed> {
+/// Compares one of the two sections of every case.
+fn check(suite: &Suite, section: usize) -> Result<(), Failed> {
     let (mut failed, mut compared) = (Vec::new(), 0usize);
     for case in &suite.cases {
-        let expected = suite.expected(case);
-        let from = expected.summary.find("Executing Cluster Transition:");
-        let to = expected.summary.find("Revised Cluster Status:");
+        let expected = suite.expected(case).summary;
+        let graph = suite.expected(case).graph;
+        let from = expected.find("Executing Cluster Transition:");
+        let to = expected.find("Revised Cluster Status:");
         let (Some(from), Some(to)) = (from, to) else { continue };
         compared += 1;
         let cib = std::fs::read_to_string(suite.input(case))?;
-        match replay(&expected.graph, &cib) {
-            Ok(text) => {
-                let difference =
-                    line_difference(&lines(&expected.summary[from..to]), &lines(&text));
+        let wanted = [&expected[from..to], &expected[to..]][section];
+        match replay(&graph, &cib) {
+            Ok(texts) => {
+                let difference = line_difference(&lines(wanted), &lines(&texts[section]));
                 if !difference.is_empty() {
                     failed.push(format!("{}\n{difference}", case.name));
                 }

@@ -83,7 +83,7 @@ pub fn differences(want: &Verdict, got: &Verdict) -> Vec<String> {
 }
 
 /// Lines of a summary after the replacements of the original suite, without empty ones.
-fn summary_lines(text: &str) -> Vec<String> {
+pub fn summary_lines(text: &str) -> Vec<String> {
     text.lines().filter(|l| !l.trim().is_empty()).map(modern).collect()
 }
 

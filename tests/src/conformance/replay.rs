@@ -4,26 +4,40 @@
 use std::collections::BTreeMap;
 
 use crm_core::cib::{Element, parse};
+use crm_core::rules::Moment;
+use crm_core::scheduler::{self, Input};
 use crm_core::transition::{
     Action, ActionId, ActionKind, AgentRef, Graph, GraphSettings, Mark, Missing, NodeRef, Presence,
     ResourceRef, simulate,
 };
 use crm_shell::render::report::{Part, Style, write_text};
+use crm_shell::render::status::{View, status_part};
 use crm_shell::render::transition::step_part;
 
-/// The section "Executing Cluster Transition" that `graph` gives for `cib`.
+/// The wall clock of a replay, in seconds of the epoch.
+const NOW: i64 = 1_795_000_000;
+
+/// The sections "Executing Cluster Transition" and "Revised Cluster Status" that `graph` gives
+/// for `cib`.
 ///
 /// # Errors
 /// Something cannot be read, or names a node that is not there.
-pub fn replay(graph: &str, cib: &str) -> Result<String, String> {
+pub fn replay(graph: &str, cib: &str) -> Result<[String; 2], String> {
     let graph = read(&parse(graph).map_err(|e| e.to_string())?)?;
     let mut cib = parse(cib).map_err(|e| e.to_string())?;
-    let outcome = simulate(&graph, &mut cib, &[], Missing::FromConfiguration, 0)
+    let clock = cib.attr("execution-date").and_then(|t| t.parse().ok());
+    let now = Moment { epoch: clock.unwrap_or(NOW), offset: 0 };
+    cib.child_or_insert("status");
+    let outcome = simulate(&graph, &mut cib, &[], Missing::FromConfiguration, NOW)
         .map_err(|e| e.to_string())?;
     let parts = outcome.steps.iter().filter_map(step_part).collect();
     let mut text = String::new();
     write_text(&mut text, &Part::list("Executing Cluster Transition", parts), Style::Fancy, 0);
-    Ok(text)
+    let cluster = scheduler::status(&Input::new(&cib, now));
+    let mut after = String::new();
+    let part = status_part("Revised Cluster Status", &cluster, &View::simulate(false), Vec::new());
+    write_text(&mut after, &part, Style::Fancy, 0);
+    Ok([text, after])
 }
 
 fn read(root: &Element) -> Result<Graph, String> {

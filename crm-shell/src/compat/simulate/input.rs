@@ -72,9 +72,8 @@ pub struct Clock {
 pub fn clock(cib: &Element, set: Option<&str>, wall: i64) -> Result<Clock, Refusal> {
     let wall = Moment { epoch: wall, offset: 0 };
     if let Some(text) = set {
-        let epoch = parse_time(text)
+        let now = Moment::parse(text, wall)
             .ok_or_else(|| (format!("'{text}' is no time of ISO 8601"), Exit::USAGE))?;
-        let now = Moment { epoch, offset: 0 };
         let line = Some(format!("Setting effective cluster time: {text}"));
         return Ok(Clock { now, line });
     }
@@ -86,12 +85,6 @@ pub fn clock(cib: &Element, set: Option<&str>, wall: i64) -> Result<Clock, Refus
         }
         None => Ok(Clock { now: wall, line: None }),
     }
-}
-
-fn parse_time(text: &str) -> Option<i64> {
-    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.in_tz("UTC").ok();
-    let instant = text.parse::<jiff::Timestamp>().ok().map(|t| t.as_second());
-    instant.or_else(|| civil().map(|t| t.timestamp().as_second()))
 }
 
 fn date_text(epoch: i64) -> String {

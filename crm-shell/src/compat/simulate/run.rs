@@ -13,7 +13,7 @@ use crate::compat::output::Output;
 use crate::render::report::Part;
 use crate::render::status::{
     Detail, View, attribute_items, attributes_element, counts, failure_items, failures_element,
-    history_element, node_items, nodes_element, operation_items, resource_items, resources_element,
+    history_element, nodes_element, operation_items, resources_element, status_part,
 };
 use crate::render::transition::{
     change_element, change_items, score_element, score_text, step_element, step_part, summary,
@@ -142,32 +142,18 @@ fn show_status(cluster: &Cluster, current: bool, options: &Options, output: &mut
         output.element(element);
         return;
     }
-    let mut parts = Vec::new();
-    let nodes = node_items(cluster, &view);
-    if !nodes.is_empty() {
-        parts.push(Part::list("Node List", nodes));
-        parts.push(Part::Space);
-    }
-    let mut resources = resource_items(cluster, &view);
-    if resources.is_empty() {
-        resources.push(Part::item("No resources"));
-    }
-    parts.push(Part::list("Full List of Resources", resources));
-    let mut add = |title: &str, items: Vec<Part>| {
-        parts.push(Part::Space);
-        parts.push(Part::list(title, items));
-    };
+    let mut more = Vec::new();
     if options.attributes {
-        add("Node Attributes", attribute_items(cluster, &view));
+        more.push(("Node Attributes", attribute_items(cluster, &view)));
     }
     if options.failcounts {
-        add("Migration Summary", operation_items(cluster, &view, Detail::Failures));
+        more.push(("Migration Summary", operation_items(cluster, &view, Detail::Failures)));
         let failures = failure_items(cluster, &view, true);
         if !failures.is_empty() {
-            add("Failed Resource Actions", failures);
+            more.push(("Failed Resource Actions", failures));
         }
     }
-    output.text(&Part::list(title, parts));
+    output.text(&status_part(title, cluster, &view, more));
 }
 
 fn inject_events(

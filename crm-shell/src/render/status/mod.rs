@@ -31,6 +31,8 @@ pub use xml::{nodes_element, resources_element};
 
 use crm_core::scheduler::model::{Cluster, NodeIx, RscIx};
 
+use crate::render::report::Part;
+
 /// What to show, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
@@ -69,4 +71,29 @@ impl View {
                 .any(|&w| w == rsc || cluster.is_ancestor(w, rsc) || cluster.is_ancestor(rsc, w))
         })
     }
+}
+
+/// The status of a cluster as a list: nodes, then resources.
+pub fn status_part(
+    title: &str,
+    cluster: &Cluster,
+    view: &View,
+    more: Vec<(&str, Vec<Part>)>,
+) -> Part {
+    let mut parts = Vec::new();
+    let nodes = node_items(cluster, view);
+    if !nodes.is_empty() {
+        parts.push(Part::list("Node List", nodes));
+        parts.push(Part::Space);
+    }
+    let mut resources = resource_items(cluster, view);
+    if resources.is_empty() {
+        resources.push(Part::item("No resources"));
+    }
+    parts.push(Part::list("Full List of Resources", resources));
+    for (title, items) in more {
+        parts.push(Part::Space);
+        parts.push(Part::list(title, items));
+    }
+    Part::list(title, parts)
 }

@@ -240,8 +240,11 @@ impl<'a> StatusEditor<'a> {
             resources.push(entry(name, subject.agent));
         }
         let is_it = |e: &Element| e.name() == "lrm_resource" && e.id() == Some(name);
+        // A name that stands there twice is not found by those who look it up: they count its
+        // calls anew. What they write goes to the first one all the same.
+        let ambiguous = resources.children().filter(|e| is_it(e)).count() > 1;
         if let Some(record) = resources.find_child_mut(is_it) {
-            record_in(record, name, outcome);
+            record_in(record, name, ambiguous, outcome);
         }
         self.status_changed();
         Ok(())
@@ -257,9 +260,10 @@ fn entry(id: &str, agent: &AgentRef) -> Element {
     entry
 }
 
-fn record_in(record: &mut Element, name: &str, outcome: &Outcome<'_>) {
+fn record_in(record: &mut Element, name: &str, anew: bool, outcome: &Outcome<'_>) {
     let call_id = 1 + record
         .children_named("lrm_rsc_op")
+        .filter(|_| !anew)
         .filter_map(|op| op.attr("call-id")?.parse::<i64>().ok())
         .max()
         .unwrap_or(0);

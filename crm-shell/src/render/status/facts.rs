@@ -41,11 +41,11 @@ pub fn is_implicit(cluster: &Cluster, rsc: RscIx) -> bool {
     cluster[rsc].internal && cluster[rsc].parent.is_none()
 }
 
-/// Nodes that count as taken by a clone: what is not managed counts only where it can be talked
+/// Nodes that count as taken by a collective: what is not managed counts only where it can be talked
 /// to.
-pub fn taken_nodes(cluster: &Cluster, clone: RscIx) -> Vec<NodeIx> {
+pub fn taken_nodes(cluster: &Cluster, whole: RscIx) -> Vec<NodeIx> {
     let mut nodes = Vec::new();
-    for leaf in cluster.leaves(clone) {
+    for leaf in cluster.leaves(whole) {
         let managed = cluster[leaf].managed;
         let counts = |n: &&NodeIx| managed || cluster[**n].online;
         nodes.extend(cluster[leaf].active_on.iter().filter(counts));
@@ -88,6 +88,25 @@ pub fn shown_role(cluster: &Cluster, rsc: RscIx) -> Role {
 /// The target role as configured.
 pub fn configured_role(resource: &Resource) -> Option<Role> {
     resource.meta.get("target-role").and_then(Role::parse)
+}
+
+/// The target role of a clone: its own, or that of what it makes instances of.
+pub fn clone_role(cluster: &Cluster, clone: RscIx) -> Option<Role> {
+    let own = cluster[clone].meta.get("target-role");
+    let child = || cluster[*cluster[clone].children.first()?].meta.get("target-role");
+    own.or_else(child).and_then(Role::parse)
+}
+
+/// Whether a top-level resource belongs in the list (O-77). What runs only where nothing counts
+/// as taken has no place in it.
+pub fn is_listed(cluster: &Cluster, rsc: RscIx, inactive: bool) -> bool {
+    if cluster[rsc].orphan && !is_active(cluster, rsc, true) {
+        return false;
+    }
+    if !is_active(cluster, rsc, false) {
+        return inactive;
+    }
+    cluster[rsc].is_primitive() || !taken_nodes(cluster, rsc).is_empty()
 }
 
 /// Whether the configuration keeps the resource stopped, or unpromoted where it could be promoted

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crm_core::scheduler::model::{Cluster, NodeIx, Role, RscIx, Variant};
 
 use super::facts::{
-    active_nodes, agent_name, any_in, configured_role, failed_probe, in_promotable, is_active,
-    is_disabled, is_implicit, pending_flag, pending_state, printable_id, result_text, role,
-    shown_role, taken_nodes,
+    active_nodes, agent_name, any_in, clone_role, configured_role, failed_probe, in_promotable,
+    is_active, is_disabled, is_implicit, is_listed, pending_flag, pending_state, printable_id,
+    result_text, role, shown_role, taken_nodes,
 };
 use super::{View, display_name};
 use crate::render::report::Part;
@@ -15,10 +15,8 @@ use crate::render::report::Part;
 /// The items of the resource list; empty if there is nothing to show.
 pub fn resource_items(cluster: &Cluster, view: &View) -> Vec<Part> {
     let shown = |rsc: RscIx| {
-        let active = is_active(cluster, rsc, false);
-        let orphaned = cluster[rsc].orphan;
         (view.detail || !is_implicit(cluster, rsc))
-            && (active || (view.inactive && !orphaned))
+            && is_listed(cluster, rsc, view.inactive)
             && view.wants_resource(cluster, rsc)
     };
     let (mut items, mut rest) = (Vec::new(), Vec::new());
@@ -257,7 +255,7 @@ fn clone_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
         }
     }
     let active = promoted.len() + started.len();
-    let configured = configured_role(resource);
+    let configured = clone_role(cluster, rsc);
     let started_title = match (resource.promotable, configured) {
         (false, _) => "Started",
         (true, Some(Role::Unpromoted)) => "Unpromoted (target-role)",
@@ -317,7 +315,7 @@ fn stopped_items(cluster: &Cluster, view: &View, clone: RscIx) -> Vec<Part> {
     }
     let active = taken_nodes(cluster, clone);
     candidates.retain(|n| !active.contains(n));
-    let usual = match configured_role(resource) {
+    let usual = match clone_role(cluster, clone) {
         Some(Role::Stopped) => "Stopped (disabled)",
         Some(_) | None => "Stopped",
     };

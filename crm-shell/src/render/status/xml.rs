@@ -5,8 +5,8 @@ use crm_core::scheduler::model::{Cluster, NodeIx, NodeKind, Role, RscIx, Variant
 
 use super::View;
 use super::facts::{
-    agent_name, any_in, configured_role, is_active, is_disabled, pending_state, printable_id,
-    shown_role,
+    agent_name, any_in, configured_role, is_active, is_disabled, is_listed, pending_state,
+    printable_id, shown_role,
 };
 use super::nodes::{Health, health};
 
@@ -74,8 +74,7 @@ fn node_element(cluster: &Cluster, ix: NodeIx) -> Element {
 pub fn resources_element(cluster: &Cluster, view: &View) -> Option<Element> {
     let mut list = Element::new("resources");
     for &rsc in &cluster.top {
-        let active = is_active(cluster, rsc, false);
-        let shown = active || (view.inactive && !cluster[rsc].orphan);
+        let shown = is_listed(cluster, rsc, view.inactive);
         if shown && view.wants_resource(cluster, rsc) {
             list.push(resource(cluster, view, rsc));
         }

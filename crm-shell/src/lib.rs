@@ -1,15 +1,25 @@
 //! The `crm` command: language, levels, rendering and the compatible commands.
 
 pub mod access;
+pub mod agents;
+pub mod check;
 pub mod compat;
+pub mod configuration;
 pub mod demo;
+pub mod diff;
+pub mod editor;
+pub mod graph;
+pub mod help;
 pub mod language;
+pub mod levels;
+pub mod message;
+pub mod places;
+pub mod properties;
 pub mod render;
+pub mod repl;
+mod run;
+pub mod session;
+pub mod status;
+pub mod table;
 
-use std::process::ExitCode;
-
-/// Runs the shell with the arguments after its name.
-pub fn run(arguments: &[String]) -> ExitCode {
-    let _ = arguments;
-    ExitCode::FAILURE
-}
+pub use run::run;

@@ -1,0 +1,174 @@
+//! Help, made from the table of commands.
+
+use crate::table::{Action, Command, EVERYWHERE, Level, available};
+
+/// The help of a level: its commands, one a line.
+pub fn level(level: Level) -> String {
+    let mut out = format!("{}\n\n", title(level));
+    let width = available(level).map(|c| c.name.len()).max().unwrap_or(0);
+    let line = |c: &Command| format!("  {:width$}  {}\n", c.name, c.about);
+    let (levels, commands): (Vec<&Command>, Vec<&Command>) =
+        level.commands().iter().partition(|c| matches!(c.action, Action::Level(_)));
+    if !levels.is_empty() {
+        out.push_str("Levels:\n");
+        levels.iter().for_each(|c| out.push_str(&line(c)));
+        out.push('\n');
+    }
+    out.push_str("Commands:\n");
+    commands.iter().for_each(|c| out.push_str(&line(c)));
+    out.push_str("\nEverywhere:\n");
+    EVERYWHERE.iter().for_each(|c| out.push_str(&line(c)));
+    out.push_str("\n'help COMMAND' says more about one of them; 'COMMAND --help' does the same.\n");
+    out
+}
+
+fn title(level: Level) -> String {
+    match level {
+        Level::Root => "crm: the cluster shell".to_string(),
+        other => format!("{}: {}", other.name(), other.about()),
+    }
+}
+
+/// The help of a command.
+pub fn command(level: Level, command: &Command) -> String {
+    let at = if level == Level::Root { String::new() } else { format!("{} ", level.name()) };
+    let mut out = format!("{at}{}: {}\n\nUsage:\n  {}\n", command.name, command.about, command.usage);
+    if !command.aliases.is_empty() {
+        out.push_str(&format!("\nOther names: {}\n", command.aliases.join(", ")));
+    }
+    if !command.old.is_empty() {
+        out.push_str(&format!("\nNames of old, still understood: {}\n", command.old.join(", ")));
+    }
+    if !command.help.is_empty() {
+        out.push_str(&format!("\n{}\n", command.help));
+    }
+    if let Action::Absent(why) = command.action {
+        out.push_str(&format!("\nNot available: {why}\n"));
+    }
+    out
+}
+
+/// The help for some words: a level, a command of this level, or a level and a command.
+pub fn topic(here: Level, words: &[String]) -> Option<String> {
+    let find = |level: Level, name: &str| {
+        available(level).find(|c| {
+            c.name == name || c.aliases.contains(&name) || c.old.contains(&name)
+        })
+    };
+    match words {
+        [] => Some(level(here)),
+        [one] if one == "topics" || one == "overview" => Some(topics()),
+        [one] => {
+            if let Some(found) = find(here, one).filter(|c| !matches!(c.action, Action::Level(_))) {
+                return Some(command(here, found));
+            }
+            if let Some(found) = Level::from_name(one) {
+                return Some(level(found));
+            }
+            Level::ALL
+                .iter()
+                .find_map(|l| find(*l, one).map(|c| command(*l, c)))
+        }
+        [first, second, ..] => {
+            let level = Level::from_name(first)?;
+            find(level, second).map(|c| command(level, c))
+        }
+    }
+}
+
+/// Everything there is help for.
+pub fn topics() -> String {
+    let mut out = String::from("Help is available for:\n");
+    for l in Level::ALL {
+        let names: Vec<&str> = l.commands().iter().map(|c| c.name).collect();
+        let name = if *l == Level::Root { "crm" } else { l.name() };
+        out.push_str(&format!("\n{name}: {}\n  {}\n", l.about(), wrap(&names, 76)));
+    }
+    out
+}
+
+/// Names side by side, in lines of a width.
+pub fn wrap(names: &[&str], width: usize) -> String {
+    let mut out = String::new();
+    let mut line = 0;
+    for name in names {
+        if line > 0 && line + name.len() + 1 > width {
+            out.push_str("\n  ");
+            line = 0;
+        } else if line > 0 {
+            out.push(' ');
+            line += 1;
+        }
+        out.push_str(name);
+        line += name.len();
+    }
+    out
+}
+
+/// The reference of all levels and commands, in Markdown.
+pub fn reference() -> String {
+    let mut out = String::from("# Commands of the crm shell\n\nMade from the table of commands; `crm help` prints the same.\n");
+    for l in Level::ALL {
+        let name = if *l == Level::Root { "crm".to_string() } else { format!("crm {}", l.name()) };
+        out.push_str(&format!("\n## {name}\n\n{}.\n\n", capital(l.about())));
+        for c in l.commands() {
+            out.push_str(&format!("- `{}`: {}", c.usage, c.about));
+            if let Action::Absent(why) = c.action {
+                out.push_str(&format!(" (not available: {why})"));
+            }
+            if !c.help.is_empty() {
+                out.push_str(&format!(". {}", c.help));
+            }
+            out.push('\n');
+        }
+    }
+    out.push_str("\n## Everywhere\n\n");
+    for c in EVERYWHERE {
+        out.push_str(&format!("- `{}`: {}\n", c.usage, c.about));
+    }
+    out
+}
+
+/// A manual page in troff, for a level; the root page is `crm(8)`.
+pub fn manual(level: Level) -> String {
+    let name = if level == Level::Root { "crm".to_string() } else { format!("crm-{}", level.name()) };
+    let mut out = format!(
+        ".TH {} 8 2026-11\n.SH NAME\n{name} \\- {}\n.SH COMMANDS\n",
+        name.to_uppercase(),
+        level.about()
+    );
+    for c in level.commands().iter().chain(EVERYWHERE) {
+        out.push_str(&format!(".TP\n.B {}\n{}\n", troff(c.usage), troff(c.about)));
+        if !c.help.is_empty() {
+            out.push_str(&format!("{}\n", troff(c.help)));
+        }
+    }
+    out
+}
+
+fn troff(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('-', "\\-")
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |c| c.to_uppercase().collect::<String>() + chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_help_for_everything() {
+        for l in Level::ALL {
+            for c in l.commands() {
+                let words = [l.name().to_string(), c.name.to_string()];
+                let words = if *l == Level::Root { &words[1..] } else { &words[..] };
+                assert!(topic(Level::Root, words).is_some(), "{words:?}");
+            }
+            assert!(manual(*l).contains(".SH COMMANDS"));
+        }
+        assert!(topic(Level::Root, &["nosuchtopic".into()]).is_none());
+    }
+}

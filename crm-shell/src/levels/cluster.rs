@@ -1,0 +1,174 @@
+//! The cluster as a whole, on this node.
+
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::access::AccessError;
+use crate::message::Message;
+use crate::session::{Call, Failure, Outcome, Session};
+use crate::table::{Action, Command};
+
+const LATER: &str = "nodes are added and removed in cluster.conf ('corosync edit', then restart) until joining while running is there";
+
+/// Its commands.
+pub const COMMANDS: &[Command] = &[
+    Command::new("status", "status", "whether the cluster runs here, and with whom", (0, Some(0)), &[], Action::Run(status)),
+    Command::new("start", "start", "start the cluster on this node", (0, None), &[], Action::Run(start)),
+    Command::new("stop", "stop", "stop the cluster on this node; resources move away first", (0, None), &[], Action::Run(stop)),
+    Command::new("restart", "restart", "stop and start the cluster on this node", (0, None), &[], Action::Run(restart)),
+    Command::new("wait_for_startup", "wait_for_startup [<seconds>]", "wait until the cluster answers and is idle", (0, Some(1)), &[], Action::Run(wait_for_startup)),
+    Command::new("wait", "wait [<seconds>]", "wait until nothing is going on", (0, Some(1)), &[], Action::Run(wait)),
+    Command::new("health", "health", "what would be in the way of the cluster's work", (0, None), &[], Action::Run(health)),
+    Command::new("init", "init", "make a first node", (0, None), &[], Action::Absent("write /etc/crm/cluster.conf and /etc/crm/authkey by hand for now; the user guide shows both")),
+    Command::new("join", "join", "join a cluster", (0, None), &[], Action::Absent(LATER)),
+    Command::new("delete", "delete <node>", "remove a node from the cluster", (0, None), &[], Action::Absent(LATER)).aliases(&["remove"]),
+    Command::new("rename", "rename <name>", "give the cluster another name", (0, None), &[], Action::Absent("the name is part of the nodes' proof of who they are; change cluster_name in cluster.conf on all nodes while the cluster is stopped")),
+    Command::new("run", "run <command>", "run a command on all nodes", (0, None), &[], Action::Absent("the cluster gives no remote shell; use ssh")),
+    Command::new("copy", "copy <file>", "copy a file to all nodes", (0, None), &[], Action::Absent("the cluster gives no remote shell; use scp or rsync")),
+    Command::new("diff", "diff <file>", "compare a file on all nodes", (0, None), &[], Action::Absent("the cluster gives no remote shell; use ssh and diff")),
+    Command::new("enable", "enable", "start the cluster at boot", (0, None), &[], Action::Run(enable)),
+    Command::new("disable", "disable", "do not start the cluster at boot", (0, None), &[], Action::Run(disable)),
+    Command::new("geo-init", "geo-init", "make a cluster of clusters", (0, None), &[], Action::Absent("sites are not joined by this cluster yet")),
+    Command::new("geo-join", "geo-join", "join a cluster of clusters", (0, None), &[], Action::Absent("sites are not joined by this cluster yet")),
+    Command::new("geo-init-arbitrator", "geo-init-arbitrator", "make an arbitrator", (0, None), &[], Action::Absent("sites are not joined by this cluster yet")),
+    Command::new("crash_test", "crash_test", "break the cluster to see what happens", (0, None), &[], Action::Absent("'crm demo' breaks a cluster of its own instead of yours")),
+];
+
+/// Waits until the cluster is idle.
+///
+/// # Errors
+/// It does not become idle in time, or there is no cluster.
+pub fn wait_idle(session: &mut Session) -> Outcome {
+    if !session.access.is_live() {
+        return Ok(());
+    }
+    session.access.state(Some(Duration::from_secs(120)))?;
+    Ok(())
+}
+
+fn status(session: &mut Session, _call: &Call<'_>) -> Outcome {
+    let state = session.access.state(None)?;
+    let mut out = format!("cluster {} on {}\n", state.cluster_name, state.local_node);
+    let dc = if state.dc.is_empty() { "none yet" } else { &state.dc };
+    out.push_str(&format!("coordinator: {dc} ({})\n", state.controller));
+    out.push_str(&format!("quorum: {}\n", if state.quorate { "yes" } else { "no" }));
+    for trouble in &state.troubles {
+        out.push_str(&format!("trouble: {trouble}\n"));
+    }
+    session.printer.print(&out);
+    Ok(())
+}
+
+fn start(session: &mut Session, _call: &Call<'_>) -> Outcome {
+    if session.access.is_live() && session.access.state(None).is_ok() {
+        session.note("the cluster runs here already");
+        return Ok(());
+    }
+    if service("start")? {
+        return Ok(());
+    }
+    let own = std::env::current_exe().map_err(|e| Failure::from(format!("own executable: {e}")))?;
+    let spawned = Process::new(own)
+        .arg("crmd")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    spawned.map_err(|e| Failure::from(format!("the daemon cannot be started: {e}")))?;
+    wait_until_up(session, Duration::from_secs(30))
+}
+
+/// Asks the system's service manager, where there is one with a unit for us; true if it did it.
+fn service(action: &str) -> Result<bool, Failure> {
+    let known = ["/etc/systemd/system/crm.service", "/lib/systemd/system/crm.service"];
+    let booted = std::path::Path::new("/run/systemd/system").is_dir();
+    if !booted || !known.iter().any(|f| std::path::Path::new(f).is_file()) {
+        return Ok(false);
+    }
+    let status = Process::new("systemctl").args([action, "crm.service"]).status();
+    match status {
+        Ok(s) if s.success() => Ok(true),
+        Ok(s) => Err(format!("systemctl {action} crm.service failed ({s})").into()),
+        Err(e) => Err(format!("systemctl {action} crm.service: {e}").into()),
+    }
+}
+
+fn stop(session: &mut Session, _call: &Call<'_>) -> Outcome {
+    session.access.shutdown()?;
+    Ok(())
+}
+
+fn restart(session: &mut Session, call: &Call<'_>) -> Outcome {
+    stop(session, call)?;
+    let end = Instant::now() + Duration::from_secs(60);
+    while session.access.state(None).is_ok() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    start(session, call)
+}
+
+fn wait_until_up(session: &mut Session, limit: Duration) -> Outcome {
+    let end = Instant::now() + limit;
+    loop {
+        match session.access.state(None) {
+            Ok(_) => return Ok(()),
+            Err(AccessError::NoDaemon { .. }) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+fn seconds(call: &Call<'_>, default: u64) -> Result<Duration, Failure> {
+    let Some(word) = call.get(0) else { return Ok(Duration::from_secs(default)) };
+    word.parse().map(Duration::from_secs).map_err(|_| {
+        Message::error(format!("expected a number of seconds, found '{word}'"))
+            .at(call.place(0))
+            .into()
+    })
+}
+
+fn wait_for_startup(session: &mut Session, call: &Call<'_>) -> Outcome {
+    let limit = seconds(call, 120)?;
+    wait_until_up(session, limit)?;
+    session.access.state(Some(limit))?;
+    Ok(())
+}
+
+fn wait(session: &mut Session, call: &Call<'_>) -> Outcome {
+    let limit = seconds(call, 120)?;
+    session.access.state(Some(limit))?;
+    Ok(())
+}
+
+fn health(session: &mut Session, _call: &Call<'_>) -> Outcome {
+    let state = session.access.state(None)?;
+    if state.troubles.is_empty() && state.quorate {
+        session.printer.print("nothing is in the way");
+        return Ok(());
+    }
+    for trouble in &state.troubles {
+        session.warn(trouble.clone());
+    }
+    if !state.quorate {
+        session.warn("this partition has no quorum");
+    }
+    Err(Failure::Said)
+}
+
+fn boot(action: &str) -> Outcome {
+    match Process::new("systemctl").args([action, "crm.service"]).status() {
+        Ok(s) if s.success() => Ok(()),
+        Ok(s) => Err(format!("systemctl {action} crm.service failed ({s})").into()),
+        Err(e) => Err(format!("there is no service manager to ask: {e}").into()),
+    }
+}
+
+fn enable(_session: &mut Session, _call: &Call<'_>) -> Outcome {
+    boot("enable")
+}
+
+fn disable(_session: &mut Session, _call: &Call<'_>) -> Outcome {
+    boot("disable")
+}

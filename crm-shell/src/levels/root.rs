@@ -1,0 +1,30 @@
+//! The outermost level.
+
+use crate::session::{Call, Outcome, Session};
+use crate::table::{Action, Argument, Command, Level};
+
+/// Its commands.
+pub const COMMANDS: &[Command] = &[
+    Command::new("configure", "configure [<command>]", "edit the configuration of the cluster", (0, None), &[], Action::Level(Level::Configure)).aliases(&["cfg"]),
+    Command::new("resource", "resource [<command>]", "start, stop, move and look at resources", (0, None), &[], Action::Level(Level::Resource)).aliases(&["rsc"]),
+    Command::new("node", "node [<command>]", "standby, maintenance, fencing and attributes of nodes", (0, None), &[], Action::Level(Level::Node)),
+    Command::new("cluster", "cluster [<command>]", "start, stop and check the cluster on this node", (0, None), &[], Action::Level(Level::Cluster)),
+    Command::new("cib", "cib [<command>]", "copies of the configuration to try things on", (0, None), &[], Action::Level(Level::Cib)),
+    Command::new("ra", "ra [<command>]", "the agents of this machine and their parameters", (0, None), &[], Action::Level(Level::Ra)),
+    Command::new("options", "options [<command>]", "settings of this shell", (0, None), &[], Action::Level(Level::Options)),
+    Command::new("maintenance", "maintenance [<command>]", "leave resources alone while you work on them", (0, None), &[], Action::Level(Level::Maintenance)),
+    Command::new("site", "site [<command>]", "tickets that allow a site to run resources", (0, None), &[], Action::Level(Level::Site)),
+    Command::new("corosync", "corosync [<command>]", "cluster.conf: nodes, ring and quorum", (0, None), &[], Action::Level(Level::Corosync)),
+    Command::new("status", "status [<option> ...]", "what runs where, and what is wrong", (0, None), &[Argument::OneOf(&["bynode", "inactive", "ops", "timing", "failcounts", "verbose", "html", "xml", "simple", "tickets", "noheaders", "detail", "brief", "full"])], Action::Run(status)),
+    Command::new("verify", "verify", "check the configuration in force", (0, None), &[], Action::Run(verify)),
+    Command::new("report", "report [<name>]", "collect what a support request needs", (0, None), &[], Action::Absent("the daemon keeps its own record; collect /var/lib/crm and the journal for now")),
+];
+
+fn status(session: &mut Session, call: &Call<'_>) -> Outcome {
+    crate::editor::settle(session)?;
+    crate::status::print(session, &call.texts())
+}
+
+fn verify(session: &mut Session, _call: &Call<'_>) -> Outcome {
+    crate::levels::configure::verify_all(session)
+}

@@ -1,0 +1,238 @@
+//! Messages to the person at the keyboard: one line that says what is wrong and where, the line of
+//! the source with a mark under the word, and what to do next.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For information.
+    Info,
+    /// Suspicious, but carried out.
+    Warning,
+    /// Not carried out.
+    Error,
+}
+
+/// A text that statements come from.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// The file, if it has a name worth showing.
+    pub name: Option<String>,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// A place in a source, in bytes.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The source.
+    pub source: Rc<Source>,
+    /// The bytes.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Line and column, both from 1; the column counts characters.
+    pub fn line_and_column(&self) -> (usize, usize) {
+        let text = &self.source.text;
+        let mut at = self.span.start.min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+        (line, column)
+    }
+
+    /// The physical line with marks under the place.
+    fn drawing(&self) -> Option<String> {
+        let (line, column) = self.line_and_column();
+        let shown = self.source.text.lines().nth(line - 1)?;
+        if shown.trim().is_empty() {
+            return None;
+        }
+        let end = self.span.end.min(self.source.text.len());
+        let width = self.source.text.get(self.span.start..end).map_or(1, |t| {
+            t.lines().next().map_or(1, |l| l.chars().count()).max(1)
+        });
+        let lead: String = shown
+            .chars()
+            .take(column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let marks = "~".repeat(width - 1);
+        Some(format!("  {shown}\n  {lead}^{marks}"))
+    }
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it says, one line.
+    pub text: String,
+    /// Where, if it is about a text.
+    pub place: Option<Place>,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl Message {
+    /// An error.
+    pub fn error(text: impl Into<String>) -> Message {
+        Message { severity: Severity::Error, text: text.into(), place: None, help: None }
+    }
+
+    /// A warning.
+    pub fn warning(text: impl Into<String>) -> Message {
+        Message { severity: Severity::Warning, ..Message::error(text) }
+    }
+
+    /// A note.
+    pub fn info(text: impl Into<String>) -> Message {
+        Message { severity: Severity::Info, ..Message::error(text) }
+    }
+
+    /// The same message about a place.
+    #[must_use]
+    pub fn at(mut self, place: Option<Place>) -> Message {
+        self.place = place;
+        self
+    }
+
+    /// The same message with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Message {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The message as it is printed.
+    pub fn render(&self, colour: bool) -> String {
+        let (word, code) = match self.severity {
+            Severity::Info => ("INFO", "32"),
+            Severity::Warning => ("WARNING", "33"),
+            Severity::Error => ("ERROR", "31"),
+        };
+        let mut out = if colour { format!("\x1b[{code}m{word}\x1b[0m: ") } else { format!("{word}: ") };
+        if let Some(place) = &self.place
+            && let Some(name) = &place.source.name
+        {
+            let (line, column) = place.line_and_column();
+            let _ = write!(out, "{name}:{line}:{column}: ");
+        }
+        out.push_str(&self.text);
+        if self.severity != Severity::Info
+            && let Some(drawing) = self.place.as_ref().and_then(Place::drawing)
+        {
+            let _ = write!(out, "\n{drawing}");
+        }
+        if let Some(help) = &self.help {
+            let _ = write!(out, "\n  help: {help}");
+        }
+        out
+    }
+
+    /// The message as a JSON object.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut out = serde_json::json!({
+            "severity": match self.severity {
+                Severity::Info => "info",
+                Severity::Warning => "warning",
+                Severity::Error => "error",
+            },
+            "message": self.text,
+        });
+        if let Some(place) = &self.place {
+            let (line, column) = place.line_and_column();
+            out["line"] = line.into();
+            out["column"] = column.into();
+            if let Some(name) = &place.source.name {
+                out["file"] = name.as_str().into();
+            }
+        }
+        if let Some(help) = &self.help {
+            out["help"] = help.as_str().into();
+        }
+        out
+    }
+}
+
+/// Where output and messages go.
+pub struct Printer {
+    /// Colours on the terminal.
+    pub colour: bool,
+    /// Messages as JSON, one a line.
+    pub json: bool,
+    /// What is printed instead of written, for callers that want the text.
+    pub captured: Option<String>,
+    last: Option<String>,
+    errors: usize,
+}
+
+impl Default for Printer {
+    fn default() -> Printer {
+        Printer { colour: false, json: false, captured: None, last: None, errors: 0 }
+    }
+}
+
+impl Printer {
+    /// Prints text for standard output; a missing line end is added.
+    pub fn print(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        if let Some(captured) = &mut self.captured {
+            captured.push_str(text);
+            captured.push_str(end);
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        // A reader that went away is no reason to complain.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes()));
+        let _ = out.flush();
+    }
+
+    /// Says something on standard error; the same thing only once in a row.
+    pub fn say(&mut self, message: &Message) {
+        if message.severity == Severity::Error {
+            self.errors += 1;
+        }
+        let text =
+            if self.json { message.to_json().to_string() } else { message.render(self.colour) };
+        if self.last.as_ref() == Some(&text) {
+            return;
+        }
+        let mut out = std::io::stderr().lock();
+        let _ = writeln!(out, "{text}");
+        self.last = Some(text);
+    }
+
+    /// How many errors were said so far.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_points_at_the_word() {
+        let source = Rc::new(Source { name: Some("web.crm".into()), text: "one\n\tlocatin x\n".into() });
+        let message = Message::error("no such thing").at(Some(Place { source, span: 5..12 }));
+        assert_eq!(
+            message.render(false),
+            "ERROR: web.crm:2:2: no such thing\n  \tlocatin x\n  \t^~~~~~~"
+        );
+        assert_eq!(message.to_json()["column"], 2);
+    }
+}

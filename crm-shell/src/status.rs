@@ -1,0 +1,85 @@
+//! `status`: what the cluster does, through the same rendering as `crm_mon`.
+
+use crm_core::cib::Element;
+
+use crate::compat::console::Collected;
+use crate::compat::{mon, simulate};
+use crate::session::{Failure, Outcome, Session};
+
+/// `crm status`, with crmsh's words for its options.
+///
+/// # Errors
+/// An option is not known, or the CIB cannot be read.
+pub fn print(session: &mut Session, words: &[String]) -> Outcome {
+    let mut arguments = vec!["-1".to_string(), "-r".into()];
+    for word in words {
+        let option = match word.as_str() {
+            "bynode" | "bynodes" => "-n",
+            "inactive" => "-r",
+            "ops" => "-o",
+            "timing" => "-t",
+            "failcounts" => "-f",
+            "verbose" | "full" => "-A",
+            "detail" => "-R",
+            "brief" => "-b",
+            "tickets" => "-c",
+            "simple" => "-s",
+            "noheaders" => "-D",
+            "html" => "--output-as=html",
+            "xml" => "--output-as=xml",
+            "quiet" => continue,
+            other => return Err(format!("status: no such option: '{other}'").into()),
+        };
+        arguments.push(option.into());
+    }
+    run_mon(session, arguments)
+}
+
+/// The part about resources.
+///
+/// # Errors
+/// The CIB cannot be read.
+pub fn resources(session: &mut Session) -> Outcome {
+    run_mon(session, vec!["-1".into(), "-r".into(), "--include=none,resources".into()])
+}
+
+fn run_mon(session: &mut Session, mut arguments: Vec<String>) -> Outcome {
+    if let Some(file) = shadow_file(session)? {
+        arguments.push("--xml-file".into());
+        arguments.push(file);
+    }
+    let mut sink = Collected::default();
+    let exit = mon::run(&arguments, &mut sink);
+    finish(session, &sink, exit.0)
+}
+
+fn finish(session: &mut Session, sink: &Collected, code: u8) -> Outcome {
+    session.printer.print(&String::from_utf8_lossy(&sink.out));
+    if code == 0 {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&sink.err).trim().to_string();
+    Err(if said.is_empty() { Failure::from(format!("failed with code {code}")) } else { said.into() })
+}
+
+fn shadow_file(session: &mut Session) -> Result<Option<String>, Failure> {
+    let Some(name) = session.shadow.clone() else { return Ok(None) };
+    let cib: Element = session.access.cib()?;
+    let file = std::env::temp_dir().join(format!("crm-shadow-{name}-{}", std::process::id()));
+    std::fs::write(&file, cib.to_pretty()).map_err(|e| Failure::from(format!("could not open {}: {e}", file.display())))?;
+    Ok(Some(file.to_string_lossy().into_owned()))
+}
+
+/// The scores of the configuration in force.
+///
+/// # Errors
+/// The CIB cannot be read.
+pub fn scores(session: &mut Session) -> Outcome {
+    let cib = session.access.cib()?;
+    let file = tempfile::NamedTempFile::new().map_err(|e| Failure::from(format!("{e}")))?;
+    std::fs::write(file.path(), cib.to_pretty()).map_err(|e| Failure::from(format!("{e}")))?;
+    let arguments = vec!["-s".to_string(), "-x".into(), file.path().to_string_lossy().into_owned()];
+    let mut sink = Collected::default();
+    let exit = simulate::run(&arguments, &mut sink);
+    finish(session, &sink, exit.0)
+}

@@ -168,11 +168,15 @@ pub fn define(session: &mut Session, words: &[Word], source: &Rc<Source>) -> Out
         .add(statement)
         .map_err(|e| Failure::from(Message::error(e.to_string()).at(place)))?;
     editor.remember(&added.id, words, source);
-    for missing in &added.missing {
-        let place = editor.place_of(&added.id, Some(missing));
-        let text = format!("{} refers to missing object {missing}; it is left out", added.id);
-        session.printer.say(&Message::error(text).at(place));
-    }
+    let missing: Vec<Message> = added
+        .missing
+        .iter()
+        .map(|m| {
+            let text = format!("{} refers to missing object {m}; it is left out", added.id);
+            Message::error(text).at(editor.place_of(&added.id, Some(m)))
+        })
+        .collect();
+    missing.iter().for_each(|m| session.printer.say(m));
     check_object(session, &added.id)
 }
 

@@ -54,11 +54,11 @@ fn run_mon(session: &mut Session, mut arguments: Vec<String>) -> Outcome {
 }
 
 fn finish(session: &mut Session, sink: &Collected, code: u8) -> Outcome {
-    session.printer.print(&String::from_utf8_lossy(&sink.out));
+    session.printer.print(&sink.out);
     if code == 0 {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&sink.err).trim().to_string();
+    let said = sink.err.trim().to_string();
     Err(if said.is_empty() { Failure::from(format!("failed with code {code}")) } else { said.into() })
 }
 

@@ -246,9 +246,13 @@ fn values(session: &mut Session, call: &Call<'_>, transient: bool) -> Outcome {
             };
             let owner = section.and_then(|s| s.children().find(|n| n.attr("uname") == Some(&node)));
             let sets = owner.into_iter().flat_map(Element::descendants);
-            let mut pairs = sets.filter(|s| s.name() == "instance_attributes").flat_map(Element::children);
-            let value = pairs.find(|p| p.attr("name") == Some(&name)).and_then(|p| p.attr("value"));
-            let Some(value) = value.map(str::to_string) else {
+            let value = sets
+                .filter(|s| s.name() == "instance_attributes")
+                .flat_map(Element::children)
+                .find(|p| p.attr("name") == Some(&name))
+                .and_then(|p| p.attr("value"))
+                .map(str::to_string);
+            let Some(value) = value else {
                 return Err(Message::error(format!("{node}: {name} not found")).at(call.place(2)).into());
             };
             let scope = if transient { "status" } else { "nodes" };

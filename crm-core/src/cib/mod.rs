@@ -7,10 +7,12 @@ pub mod attributes;
 mod element;
 mod parse;
 mod patch;
+mod upgrade;
 mod version;
 mod write;
 
 pub use element::{Child, Element};
 pub use parse::{ParseError, ParseLimits, parse, parse_with_limits};
 pub use patch::{Change, Patch, PatchError, Path};
+pub use upgrade::{CURRENT as CURRENT_SCHEMA, UpgradeError, needs_upgrade, upgrade};
 pub use version::Version;

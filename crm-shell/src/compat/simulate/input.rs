@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crm_core::cib::{Element, parse};
+use crm_core::cib::{Element, parse, upgrade};
 use crm_core::rules::Moment;
 
 use super::options::Source;
@@ -49,7 +49,7 @@ fn document(name: &str, text: &str) -> Result<Element, Refusal> {
         let text = format!("{name}: the document is a <{}>, not a <cib>", cib.name());
         return Err((text, Exit::NO_INPUT));
     }
-    Ok(cib)
+    upgrade(&cib).map_err(|error| (format!("{name}: {error}"), Exit::CONFIG))
 }
 
 /// Whether the document says that nobody has to check it.

@@ -43,13 +43,33 @@ pub(super) fn request(
     ix
 }
 
-/// A collective's synchronisation point: no node, runnable as it is asked for.
-pub(super) fn pseudo_op(cluster: &mut Cluster, rsc: RscIx, task: Task, optional: bool) -> ActionIx {
+/// Finds or makes a collective's synchronisation point: no node, and runnable from the start
+/// only if `runnable`.
+pub(super) fn pseudo_op(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    task: Task,
+    optional: bool,
+    runnable: bool,
+) -> ActionIx {
     let key = Key::once(task.clone());
-    let found = match_existing(cluster, rsc, &key, None);
-    let ix = found.unwrap_or_else(|| create(cluster, Some(rsc), key, task, None, optional));
-    update_optional(cluster, ix, rsc, optional);
-    cluster[ix].marks.set(Marks::PSEUDO | Marks::RUNNABLE);
+    pseudo_with_key(cluster, rsc, key, task, optional, runnable)
+}
+
+/// As [`pseudo_op`], for notifications.
+pub(super) fn pseudo_with_key(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    key: Key,
+    task: Task,
+    optional: bool,
+    runnable: bool,
+) -> ActionIx {
+    let ix = request(cluster, rsc, key, task, None, optional);
+    cluster[ix].marks.set(Marks::PSEUDO);
+    if runnable {
+        cluster[ix].marks.set(Marks::RUNNABLE);
+    }
     ix
 }
 

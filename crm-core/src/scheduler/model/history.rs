@@ -119,3 +119,25 @@ pub struct FailedOp {
     /// Which entry of it.
     pub op: usize,
 }
+
+/// When a comparison that has to wait for placement matters (A-53, I-177).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CheckKind {
+    /// The operation is in force.
+    Active,
+    /// The operation failed.
+    LastFailure,
+}
+
+/// A comparison of a recorded operation with its definition that waits for placement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeferredCheck {
+    /// The resource.
+    pub rsc: super::RscIx,
+    /// Which history.
+    pub history: super::HistoryIx,
+    /// Which entry of it.
+    pub op: usize,
+    /// Why.
+    pub kind: CheckKind,
+}

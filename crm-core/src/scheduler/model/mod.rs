@@ -26,7 +26,7 @@ pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
 pub use constraint::{
     Colocation, Location, LossPolicy, OrderFlags, OrderSide, Ordering, Ticket, TicketDependency,
 };
-pub use history::{FailedOp, History, HistoryOp, TransitionKey};
+pub use history::{CheckKind, DeferredCheck, FailedOp, History, HistoryOp, TransitionKey};
 pub use ids::{
     ActionIx, ColocationIx, HistoryIx, LinkIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx,
 };
@@ -59,6 +59,8 @@ pub struct Cluster {
     pub histories: Vec<History>,
     /// Failed operations to list, in the order found.
     pub failed_ops: Vec<FailedOp>,
+    /// Comparisons that wait for placement, in order.
+    pub deferred_checks: Vec<DeferredCheck>,
     /// Tickets, in the order first mentioned.
     pub tickets: Vec<Ticket>,
     /// Location preferences, in the order of creation.

@@ -287,6 +287,8 @@ pub struct Resource {
     /// Sort index of promotion. Owner: placement.
     pub promotion_index: Score,
 
+    /// A reload is scheduled and not cancelled. Owner: actions.
+    pub reload: bool,
     /// Its actions, oldest first. Owner: actions.
     pub actions: Vec<ActionIx>,
 }

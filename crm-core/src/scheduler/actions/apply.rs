@@ -1,0 +1,392 @@
+//! The effect of one modifier on the two actions of a link, by the kind of resource
+//!
+
+use crate::scheduler::model::{
+    ActionIx, Cluster, Marks, NodeIx, OrderFlags, Role, RscIx, Task, Variant,
+};
+
+use super::primitive;
+use super::probes::assigned_node;
+use super::propagate::{Changed, Propagation};
+use super::request::first_of_task;
+use super::seen::basic;
+
+impl Propagation<'_> {
+    /// through the kind of `by`, on the actions of `then`'s parts too.
+    pub(super) fn by_variant(
+        &mut self,
+        by: RscIx,
+        first: ActionIx,
+        then: ActionIx,
+        node: Option<NodeIx>,
+        seen: Marks,
+        modifier: OrderFlags,
+    ) -> Changed {
+        match self.cluster[by].variant {
+            Variant::Primitive => self.pair(first, then, seen, modifier),
+            Variant::Group(_) => self.through_group(first, then, node, seen, modifier),
+            Variant::Clone(_) | Variant::Bundle(_) => {
+                if self.cluster[then].rsc.is_none() {
+                    return Changed::default();
+                }
+                if self.interleaves(first, then) {
+                    self.through_pairs(first, then, node, modifier)
+                } else {
+                    self.through_instances(first, then, node, seen, modifier)
+                }
+            }
+        }
+    }
+
+    fn through_group(
+        &mut self,
+        first: ActionIx,
+        then: ActionIx,
+        node: Option<NodeIx>,
+        seen: Marks,
+        modifier: OrderFlags,
+    ) -> Changed {
+        let mut changed = self.pair(first, then, seen, modifier);
+        let Some(group) = self.cluster[then].rsc else { return changed };
+        let task = self.cluster[then].task.clone();
+        for member in self.cluster[group].children.clone() {
+            if let Some(part) = first_of_task(self.cluster, member, &task, node) {
+                changed.merge(self.by_variant(member, first, part, node, seen, modifier));
+            }
+        }
+        changed
+    }
+
+    fn through_instances(
+        &mut self,
+        first: ActionIx,
+        then: ActionIx,
+        node: Option<NodeIx>,
+        seen: Marks,
+        modifier: OrderFlags,
+    ) -> Changed {
+        let mut changed = self.pair(first, then, seen, modifier);
+        let Some(rsc) = self.cluster[then].rsc else { return changed };
+        let task = self.cluster[then].task.clone();
+        for instance in instances(self.cluster, rsc) {
+            let Some(part) = first_of_task(self.cluster, instance, &task, node) else { continue };
+            if !self.seen_on(part, node).runnable() {
+                continue;
+            }
+            let effect = self.by_variant(instance, first, part, node, seen, modifier);
+            changed.merge(effect);
+            if effect.then {
+                self.request_after(part);
+            }
+        }
+        changed
+    }
+
+    /// whether instances wait for their partners only.
+    fn interleaves(&self, first: ActionIx, then: ActionIx) -> bool {
+        let (a, b) = (&self.cluster[first], &self.cluster[then]);
+        let (Some(a_rsc), Some(b_rsc)) = (a.rsc, b.rsc) else { return false };
+        let many = |r: RscIx| {
+            matches!(self.cluster[r].variant, Variant::Clone(_) | Variant::Bundle(_))
+        };
+        if a_rsc == b_rsc || !many(a_rsc) || !many(b_rsc) {
+            return false;
+        }
+        let leaving = matches!(b.task, Task::Stop | Task::Demote);
+        let decides = &self.cluster[if leaving { a_rsc } else { b_rsc }];
+        decides.meta.get("interleave").is_some_and(is_true)
+    }
+
+    /// each instance of `then` with its partner.
+    fn through_pairs(
+        &mut self,
+        first: ActionIx,
+        then: ActionIx,
+        node: Option<NodeIx>,
+        modifier: OrderFlags,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        let (Some(a_rsc), Some(b_rsc)) = (self.cluster[first].rsc, self.cluster[then].rsc) else {
+            return changed;
+        };
+        let (first_task, then_task) =
+            (self.cluster[first].task.clone(), self.cluster[then].task.clone());
+        let current = matches!(first_task, Task::Stopped | Task::Demoted);
+        for instance in instances(self.cluster, b_rsc) {
+            let Some(partner) = partner(self.cluster, instance, a_rsc, current) else {
+                let needed = OrderFlags::FIRST_RUNNABLE | OrderFlags::THEN_REQ;
+                if !current && modifier.intersects(needed) {
+                    changed.then |= self.unassign(instance);
+                }
+                continue;
+            };
+            let before = part_action(self.cluster, a_rsc, partner, &first_task, node);
+            let after = part_action(self.cluster, b_rsc, instance, &then_task, node);
+            let (Some(before), Some(after)) = (before, after) else { continue };
+            if self.add_link(before, after, modifier) {
+                changed.merge(Changed { first: true, then: true });
+            }
+            let seen = self.seen_on(before, node);
+            let Some(by) = self.cluster[after].rsc else { continue };
+            changed.merge(self.by_variant(by, before, after, node, seen, modifier));
+        }
+        changed
+    }
+
+    /// An instance without a partner does not run.
+    fn unassign(&mut self, instance: RscIx) -> bool {
+        let leaves = self.cluster.leaves(instance);
+        let placed = leaves.iter().any(|&l| self.cluster[l].assigned.is_some());
+        for leaf in leaves {
+            self.cluster[leaf].assigned = None;
+            self.cluster[leaf].next_role = Role::Stopped;
+            primitive::unassigned(self.cluster, leaf);
+            for ix in self.cluster[leaf].actions.clone() {
+                self.touch(ix);
+            }
+        }
+        placed
+    }
+
+    /// the effect on one pair of actions, given the marks `first` is seen with.
+    fn pair(
+        &mut self,
+        first: ActionIx,
+        then: ActionIx,
+        seen: Marks,
+        modifier: OrderFlags,
+    ) -> Changed {
+        let before = (self.cluster[first].marks, self.cluster[then].marks);
+        let (a, b) = before;
+        match modifier {
+            OrderFlags::ASYMMETRIC => self.hold_asymmetric(first, then),
+            OrderFlags::FIRST_REQ if b.required() => {
+                if seen.required() {
+                    self.clear_because(first, Marks::OPTIONAL, then);
+                }
+                if seen.has(Marks::MIGRATE_RUNNABLE) && !b.has(Marks::MIGRATE_RUNNABLE) {
+                    self.clear_because(first, Marks::MIGRATE_RUNNABLE, then);
+                }
+            }
+            OrderFlags::PROMOTED_FIRST_REQ if b.required() && self.leaves_promoted(then) => {
+                self.clear_because(first, Marks::OPTIONAL, then);
+                if !b.has(Marks::MIGRATE_RUNNABLE) {
+                    self.clear_because(first, Marks::MIGRATE_RUNNABLE, then);
+                }
+            }
+            OrderFlags::MIGRATE_FIRST => {
+                if !b.has(Marks::MIGRATE_RUNNABLE | Marks::RUNNABLE) {
+                    self.clear_because(first, Marks::RUNNABLE, then);
+                }
+                if b.required() {
+                    self.clear_because(first, Marks::OPTIONAL, then);
+                }
+            }
+            OrderFlags::PSEUDO_LEFT if !a.runnable() => {
+                self.clear_because(then, Marks::MIGRATE_RUNNABLE, first);
+                if b.pseudo() {
+                    self.cluster[then].marks.clear(Marks::PSEUDO);
+                    self.touch(then);
+                }
+            }
+            OrderFlags::FIRST_RUNNABLE if b.runnable() && !seen.runnable() => {
+                self.clear_because(then, Marks::RUNNABLE, first);
+                self.clear_because(then, Marks::MIGRATE_RUNNABLE, first);
+            }
+            OrderFlags::THEN_REQ
+                if b.optional() && seen.required() && !a.has(Marks::MIGRATE_RUNNABLE) =>
+            {
+                self.clear_because(then, Marks::OPTIONAL, first);
+            }
+            OrderFlags::RESTART => self.restart(first, then),
+            _ => {}
+        }
+        let after = (self.cluster[first].marks, self.cluster[then].marks);
+        let changed = Changed { first: before.0 != after.0, then: before.1 != after.1 };
+        if changed.then {
+            let in_collective =
+                self.cluster[then].rsc.is_some_and(|r| self.cluster[r].parent.is_some());
+            if in_collective {
+                self.requests.push(then);
+            }
+        }
+        changed
+    }
+
+    fn leaves_promoted(&self, then: ActionIx) -> bool {
+        self.cluster[then].rsc.is_some_and(|r| self.cluster[r].role == Role::Promoted)
+    }
+
+    /// A-222, first row: held, and its optional counterpart may be enforced.
+    fn hold_asymmetric(&mut self, first: ActionIx, then: ActionIx) {
+        let Some(rsc) = self.cluster[then].rsc else { return };
+        if self.cluster[first].marks.runnable() {
+            return;
+        }
+        if self.cluster[then].marks.optional() {
+            let role = state(self.cluster, rsc);
+            let action = &self.cluster[then];
+            let only_there = active_only_on(self.cluster, rsc, action.node);
+            let unaffected = match action.task {
+                Task::Stop => role == Role::Stopped,
+                Task::Start => role >= Role::Started && only_there,
+                _ => false,
+            };
+            if unaffected {
+                return;
+            }
+        }
+        self.clear_because(then, Marks::OPTIONAL, first);
+        self.clear_because(then, Marks::RUNNABLE, first);
+    }
+
+    ///
+    fn restart(&mut self, first: ActionIx, then: ActionIx) {
+        let (a, b) = (&self.cluster[first], &self.cluster[then]);
+        let same = a.rsc == b.rsc;
+        let managed = b.rsc.is_some_and(|r| self.cluster[r].managed);
+        let cannot_start = !b.marks.runnable() && managed && same;
+        if b.marks.optional() && !cannot_start {
+            return;
+        }
+        if a.marks.runnable() || b.marks.required() {
+            self.clear_because(first, Marks::OPTIONAL, then);
+        }
+        if !self.cluster[then].marks.has(Marks::MIGRATE_RUNNABLE) {
+            self.clear_because(first, Marks::MIGRATE_RUNNABLE, then);
+        }
+        let a = self.cluster[first].marks;
+        if a.required() && !a.runnable() {
+            self.clear_because(then, Marks::RUNNABLE, first);
+        }
+    }
+
+    /// what must be where something cannot start does not start either.
+    pub(super) fn block_dependents(&mut self, ix: ActionIx) {
+        let mut unable = vec![ix];
+        while let Some(ix) = unable.pop() {
+            let action = &self.cluster[ix];
+            let Some(rsc) = action.rsc else { continue };
+            let task = action.task.clone();
+            let start = task == Task::Start;
+            if action.marks.runnable() || !(start || task == Task::Promote) {
+                continue;
+            }
+            let whole = self.cluster.outermost(rsc);
+            let possible = self.cluster[whole].children.iter().any(|&c| {
+                let part = first_of_task(self.cluster, c, &task, None);
+                part.is_none_or(|p| self.cluster[p].marks.runnable())
+            });
+            if possible {
+                continue;
+            }
+            let reason = format!("colocation with {}", self.cluster[rsc].id);
+            for colocation in self.cluster[whole].with_this.clone() {
+                let c = &self.cluster[colocation];
+                let about = start || c.primary_role == Some(Role::Promoted);
+                if !c.score.is_infinite() || !about {
+                    continue;
+                }
+                let promoted = c.dependent_role == Some(Role::Promoted);
+                let blocked = if promoted { Task::Promote } else { Task::Start };
+                let dependent = c.dependent;
+                self.block(dependent, &blocked, &reason, &mut unable);
+            }
+        }
+    }
+
+    fn block(&mut self, rsc: RscIx, task: &Task, reason: &str, unable: &mut Vec<ActionIx>) {
+        for part in self.cluster.descendants(rsc) {
+            for i in (0..self.cluster[part].actions.len()).rev() {
+                let ix = self.cluster[part].actions[i];
+                let action = &mut self.cluster[ix];
+                if action.task == *task && action.marks.runnable() {
+                    action.marks.clear(Marks::RUNNABLE);
+                    action.set_reason(reason, false);
+                    self.touch(ix);
+                    self.requests.push(ix);
+                    unable.push(ix);
+                }
+            }
+        }
+    }
+}
+
+/// A boolean as the CIB writes it (I-1); anything else is not true.
+fn is_true(text: &str) -> bool {
+    ["true", "on", "yes", "y", "1"].iter().any(|t| text.eq_ignore_ascii_case(t))
+}
+
+/// The instances of a clone, or the containers of a bundle.
+fn instances(cluster: &Cluster, rsc: RscIx) -> Vec<RscIx> {
+    match &cluster[rsc].variant {
+        Variant::Bundle(bundle) => bundle.replicas.iter().map(|r| r.container).collect(),
+        Variant::Primitive | Variant::Group(_) | Variant::Clone(_) => cluster[rsc].children.clone(),
+    }
+}
+
+/// The role of a resource now: of a collective, the highest of its parts'.
+pub(super) fn state(cluster: &Cluster, rsc: RscIx) -> Role {
+    let r = &cluster[rsc];
+    if r.is_primitive() {
+        return r.role;
+    }
+    r.children.iter().map(|&c| state(cluster, c)).max().unwrap_or_default()
+}
+
+fn active_only_on(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> bool {
+    let mut nodes: Vec<NodeIx> =
+        cluster.leaves(rsc).iter().flat_map(|&l| cluster[l].active_on.clone()).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes.len() == 1 && nodes.first().copied() == node
+}
+
+/// The node of an instance: where it is, or where it will be.
+fn node_of(cluster: &Cluster, rsc: RscIx, current: bool) -> Option<NodeIx> {
+    if !current {
+        return assigned_node(cluster, rsc);
+    }
+    let leaves = cluster.leaves(rsc);
+    let mut nodes = leaves.iter().filter_map(|&l| primitive::current_node(cluster, l).0);
+    let first = nodes.next()?;
+    nodes.all(|n| n == first).then_some(first)
+}
+
+/// The instance of `of` that belongs to `instance`.
+pub(super) fn partner(
+    cluster: &Cluster,
+    instance: RscIx,
+    of: RscIx,
+    current: bool,
+) -> Option<RscIx> {
+    let others = instances(cluster, of);
+    let on = |node: NodeIx| {
+        others.iter().copied().find(|&o| {
+            !cluster[o].blocked && node_of(cluster, o, current) == Some(node)
+        })
+    };
+    if let Some(node) = node_of(cluster, instance, current) {
+        return on(node);
+    }
+    crate::scheduler::placement::allowed_best_first(cluster, instance).into_iter().find_map(on)
+}
+
+/// The action of a part that a collective's task stands for.
+fn part_action(
+    cluster: &Cluster,
+    whole: RscIx,
+    part: RscIx,
+    task: &Task,
+    node: Option<NodeIx>,
+) -> Option<ActionIx> {
+    let basic = basic(task);
+    let mut part = part;
+    if let Variant::Bundle(bundle) = &cluster[whole].variant
+        && matches!(basic, Task::Promote | Task::Demote)
+    {
+        part = bundle.replicas.iter().find(|r| r.container == part)?.child?;
+    }
+    let wanted = if cluster[part].is_primitive() { &basic } else { task };
+    first_of_task(cluster, part, wanted, node)
+}

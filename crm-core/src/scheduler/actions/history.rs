@@ -1,0 +1,245 @@
+//! What changed between the history and the configuration, and what follows: restart, reload,
+//! new or cancelled recurring operations (scheduler reference 3, section 6).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::scheduler::input::{digest, failcount};
+use crate::scheduler::model::{
+    CheckKind, Cluster, DeferredCheck, HistoryIx, Marks, NodeIx, OrderFlags, OrderSide, RscIx,
+    Task,
+};
+
+use super::orderings::order;
+use super::request::{clear_failcount, op};
+use super::{cleanup, recurring, unfencing};
+
+/// The reason shown for what a changed definition causes.
+const CHANGED: &str = "resource definition change";
+
+/// Compares all histories of nodes that can act.
+pub(super) fn check(cluster: &mut Cluster) {
+    let by_id = primitives_by_id(cluster);
+    let mut by_node: BTreeMap<NodeIx, Vec<HistoryIx>> = BTreeMap::new();
+    for (i, history) in cluster.histories.iter().enumerate() {
+        by_node.entry(history.node).or_default().push(HistoryIx::next(i));
+    }
+    for node in cluster.node_order.clone() {
+        if !(cluster[node].maintenance || cluster[node].available()) {
+            continue;
+        }
+        for &history in by_node.get(&node).into_iter().flatten() {
+            if cluster[history].ops.is_empty() {
+                continue;
+            }
+            let id = cluster[history].id.clone();
+            for &rsc in by_id.get(&id).into_iter().flatten() {
+                check_resource(cluster, rsc, node, history);
+            }
+        }
+    }
+}
+
+/// The primitives that an id in the history may mean, in resource order.
+fn primitives_by_id(cluster: &Cluster) -> BTreeMap<Arc<str>, Vec<RscIx>> {
+    let mut by_id: BTreeMap<Arc<str>, Vec<RscIx>> = BTreeMap::new();
+    for &top in &cluster.top {
+        for leaf in cluster.leaves(top) {
+            let r = &cluster[leaf];
+            by_id.entry(r.id.clone()).or_default().push(leaf);
+            if let Some(name) = r.history_name.as_ref().filter(|n| **n != r.id) {
+                by_id.entry(name.clone()).or_default().push(leaf);
+            }
+        }
+    }
+    by_id
+}
+
+/// for one resource on one node.
+fn check_resource(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx) {
+    if cluster[rsc].orphan {
+        let top = cluster.top_of(rsc);
+        let anonymous = cluster[top].clone_data().is_some() && !cluster[top].unique;
+        if !anonymous {
+            cleanup::schedule(cluster, rsc, node, false);
+        }
+        return;
+    }
+    let active = cluster[rsc].active_on.contains(&node);
+    if agent_changed(cluster, rsc, history) {
+        unfencing::trigger(cluster, rsc, Some(node), "Device definition changed", None);
+        if active {
+            op(cluster, rsc, Task::Stop, 0, Some(node), false);
+            cluster[rsc].start_pending = true;
+        }
+        cleanup::schedule(cluster, rsc, node, false);
+    }
+    if !active {
+        return;
+    }
+    let (start, stop) = (cluster[history].last_start, cluster[history].last_stop);
+    if stop.is_some_and(|stop| start.is_none_or(|start| start < stop)) {
+        return;
+    }
+    for entry in start.unwrap_or(0)..cluster[history].ops.len() {
+        check_entry(cluster, rsc, node, history, entry);
+    }
+}
+
+fn agent_changed(cluster: &Cluster, rsc: RscIx, history: HistoryIx) -> bool {
+    let (agent, recorded) = (&cluster[rsc].agent, &cluster[history]);
+    recorded.class.as_ref() != Some(&agent.class)
+        || recorded.provider != agent.provider
+        || recorded.kind.as_ref() != Some(&agent.kind)
+}
+
+/// one operation since the last start.
+fn check_entry(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    entry: usize,
+) {
+    let recorded = &cluster[history].ops[entry];
+    let Some(task) = recorded.task.clone() else { return };
+    let interval = recorded.interval;
+    let maintenance = cluster[rsc].maintenance || cluster[node].maintenance;
+    if interval > 0 && maintenance {
+        cancel_recorded(cluster, rsc, node, history, entry);
+        return;
+    }
+    let compared =
+        matches!(task, Task::Monitor | Task::Start | Task::Promote | Task::MigrateFrom);
+    if interval == 0 && !compared {
+        return;
+    }
+    if digest::needs_host_name(cluster, rsc) {
+        cluster.deferred_checks.push(DeferredCheck {
+            rsc,
+            history,
+            op: entry,
+            kind: CheckKind::Active,
+        });
+    } else {
+        check_definition(cluster, rsc, node, history, entry);
+    }
+}
+
+/// The comparisons that had to wait for the placement of containers (A-53, I-177).
+pub(super) fn check_deferred(cluster: &mut Cluster) {
+    for check in std::mem::take(&mut cluster.deferred_checks) {
+        let DeferredCheck { rsc, history, op, kind } = check;
+        let node = cluster[history].node;
+        match kind {
+            CheckKind::Active => check_definition(cluster, rsc, node, history, op),
+            CheckKind::LastFailure => {
+                let verdict = digest::compare(cluster, rsc, node, history, op);
+                if !matches!(verdict, digest::Verdict::Match | digest::Verdict::Unknown) {
+                    clear_failcount(cluster, rsc, node, false);
+                }
+            }
+        }
+    }
+}
+
+/// Acts on a changed definition; a failure under the old one is forgotten.
+fn check_definition(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    entry: usize,
+) {
+    let changed = definition_changed(cluster, rsc, node, history, entry);
+    if changed && failcount::effective(cluster, rsc, node).value() != 0 {
+        clear_failcount(cluster, rsc, node, false);
+    }
+}
+
+/// compares one operation and schedules what a difference asks for.
+fn definition_changed(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    entry: usize,
+) -> bool {
+    let recorded = &cluster[history].ops[entry];
+    let Some(task) = recorded.task.clone() else { return false };
+    let (interval, reloadable) = (recorded.interval, recorded.restart_digest.is_some());
+    let configured =
+        cluster[rsc].ops.iter().any(|o| o.enabled && o.name == task && o.interval == interval);
+    if interval > 0 && !configured {
+        if cluster.options.stop_orphan_actions {
+            cancel_recorded(cluster, rsc, node, history, entry);
+        }
+        return true;
+    }
+    let verdict = digest::compare(cluster, rsc, node, history, entry);
+    if verdict == digest::Verdict::Match
+        || digest::only_private_changed(cluster, rsc, node, history, entry)
+    {
+        return false;
+    }
+    let recorded_as_start =
+        interval == 0 && matches!(task, Task::Monitor | Task::MigrateFrom | Task::Promote);
+    let task = if recorded_as_start { Task::Start } else { task };
+    if verdict == digest::Verdict::Restart {
+        force_restart(cluster, rsc, task, interval, node);
+    } else if interval > 0 {
+        unfencing::trigger(cluster, rsc, Some(node), "Device parameters changed (reschedule)", None);
+        let again = op(cluster, rsc, task, interval, Some(node), true);
+        cluster[again].marks.set(Marks::RESCHEDULE);
+    } else if reloadable {
+        unfencing::trigger(cluster, rsc, Some(node), "Device parameters changed (reload)", None);
+        reload(cluster, rsc, node);
+    } else {
+        force_restart(cluster, rsc, task, interval, node);
+    }
+    true
+}
+
+/// the action is needed again, wherever it will be done.
+fn force_restart(cluster: &mut Cluster, rsc: RscIx, task: Task, interval: u32, node: NodeIx) {
+    let required = op(cluster, rsc, task, interval, None, false);
+    cluster[required].set_reason(CHANGED, true);
+    unfencing::trigger(cluster, rsc, Some(node), "Device parameters changed", None);
+}
+
+/// the agent takes new parameters while the resource runs, unless it is stopped anyway.
+fn reload(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
+    let r = &cluster[rsc];
+    if !r.managed || r.failed {
+        return;
+    }
+    if r.start_pending {
+        op(cluster, rsc, Task::Stop, 0, Some(node), false);
+        return;
+    }
+    cluster[rsc].reload = true;
+    let reload = op(cluster, rsc, Task::Reload, 0, Some(node), false);
+    cluster[reload].set_reason(CHANGED, false);
+    for task in [Task::Stop, Task::Demote] {
+        let flags = OrderFlags::ORDER | OrderFlags::THEN_CANCELS;
+        let then = OrderSide::task(rsc, task);
+        order(cluster, OrderSide::Action(reload), then, flags, None);
+    }
+}
+
+/// cancels an operation that the history knows.
+fn cancel_recorded(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    entry: usize,
+) {
+    let recorded = &cluster[history].ops[entry];
+    let Some(task) = recorded.task.clone() else { return };
+    let (interval, call) = (recorded.interval, recorded.call);
+    let cancel = recurring::cancel(cluster, rsc, task, interval, node);
+    cluster[cancel].add_meta("call-id", call.to_string());
+    let first = OrderSide::task(rsc, Task::Stop);
+    order(cluster, first, OrderSide::Action(cancel), OrderFlags::ORDER, None);
+}

@@ -1,0 +1,111 @@
+//! From orderings of resources and keys to links of actions (scheduler reference 3,
+//! section 15.1), and the links that are taken back (section 16).
+
+use std::collections::BTreeSet;
+
+use crate::scheduler::model::{
+    ActionIx, Cluster, Key, LinkIx, Marks, OrderFlags, OrderSide, Ordering, Role, RscIx,
+    Task,
+};
+
+use super::apply::state;
+use super::emit;
+use super::fencing::container_of;
+use super::orderings::link;
+use super::request::op;
+
+/// Turns all orderings into links, in order of creation.
+pub(super) fn resolve(cluster: &mut Cluster) {
+    for ordering in std::mem::take(&mut cluster.orderings) {
+        resolve_one(cluster, &ordering);
+        cluster.orderings.push(ordering);
+    }
+}
+
+fn resolve_one(cluster: &mut Cluster, ordering: &Ordering) {
+    let firsts = match &ordering.first {
+        OrderSide::Action(ix) => vec![*ix],
+        OrderSide::Key(rsc, key) => {
+            let found = oldest_first(cluster, *rsc, key);
+            if found.is_empty() { stand_in(cluster, *rsc, key, &ordering.then) } else { found }
+        }
+    };
+    for first in firsts {
+        let (thens, owner) = match &ordering.then {
+            OrderSide::Action(ix) => (vec![*ix], cluster[*ix].rsc),
+            OrderSide::Key(rsc, key) => (oldest_first(cluster, *rsc, key), Some(*rsc)),
+        };
+        let action = &cluster[first];
+        let mut flags = ordering.flags;
+        if owner.is_some() && action.rsc == owner && action.marks.has(Marks::DANGLE) {
+            flags = flags.without(OrderFlags::THEN_REQ);
+        }
+        for then in thens {
+            link(cluster, first, then, flags);
+        }
+    }
+}
+
+/// The actions of a resource with this key, oldest first.
+fn oldest_first(cluster: &Cluster, rsc: RscIx, key: &Key) -> Vec<ActionIx> {
+    cluster[rsc].actions.iter().copied().filter(|&a| cluster[a].key == *key).collect()
+}
+
+/// A first side that nobody asked for: made without a node, unless it is beside the point
+///
+fn stand_in(cluster: &mut Cluster, rsc: RscIx, key: &Key, then: &OrderSide) -> Vec<ActionIx> {
+    let then_rsc = match then {
+        OrderSide::Action(ix) => cluster[*ix].rsc,
+        OrderSide::Key(rsc, _) => Some(*rsc),
+    };
+    let Key::Op(task, interval) = key else { return Vec::new() };
+    let beside = match task {
+        Task::Stop => state(cluster, rsc) == Role::Stopped,
+        Task::Demote => state(cluster, rsc) == Role::Unpromoted,
+        _ => false,
+    };
+    if then_rsc == Some(rsc) || beside {
+        return Vec::new();
+    }
+    vec![op(cluster, rsc, task.clone(), *interval, None, true)]
+}
+
+/// links that would contradict themselves.
+pub(super) fn disable_invalid(cluster: &mut Cluster) {
+    for then in (0..cluster.actions.len()).rev().map(ActionIx::next) {
+        let Some(rsc) = cluster[then].rsc else { continue };
+        for i in (0..cluster[then].before.len()).rev() {
+            let ix = cluster[then].before[i];
+            let l = cluster[ix];
+            let first = &cluster[l.first];
+            let guest = first.rsc.and(first.node).and_then(|n| container_of(cluster, n));
+            let user_made = !l.flags.contains(OrderFlags::INTERNAL);
+            let inside = user_made && guest == Some(rsc);
+            let swap = l.flags == OrderFlags::LOAD
+                && cluster[then].task == Task::MigrateTo
+                && closes_loop(cluster, then, ix);
+            if inside || swap {
+                cluster[ix].flags = OrderFlags::NONE;
+            }
+        }
+    }
+}
+
+/// True if the action comes before itself over links that would enter the graph.
+fn closes_loop(cluster: &Cluster, goal: ActionIx, start: LinkIx) -> bool {
+    let mut seen: BTreeSet<ActionIx> = BTreeSet::new();
+    let mut stack = vec![start];
+    while let Some(ix) = stack.pop() {
+        let l = cluster[ix];
+        if seen.contains(&l.first) || !emit::is_trigger(cluster, l.first, l.then, l.flags) {
+            continue;
+        }
+        if l.first == goal {
+            return true;
+        }
+        seen.insert(l.first);
+        stack.extend(cluster[l.first].before.iter().copied());
+    }
+    false
+}
+

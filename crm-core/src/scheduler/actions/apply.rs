@@ -1,6 +1,9 @@
 //! The effect of one modifier on the two actions of a link, by the kind of resource
 //!
 
+use std::cmp::Reverse;
+
+use crate::Score;
 use crate::scheduler::model::{
     ActionIx, Cluster, Marks, NodeIx, OrderFlags, Role, RscIx, Task, Variant,
 };
@@ -86,9 +89,8 @@ impl Propagation<'_> {
     fn interleaves(&self, first: ActionIx, then: ActionIx) -> bool {
         let (a, b) = (&self.cluster[first], &self.cluster[then]);
         let (Some(a_rsc), Some(b_rsc)) = (a.rsc, b.rsc) else { return false };
-        let many = |r: RscIx| {
-            matches!(self.cluster[r].variant, Variant::Clone(_) | Variant::Bundle(_))
-        };
+        let many =
+            |r: RscIx| matches!(self.cluster[r].variant, Variant::Clone(_) | Variant::Bundle(_));
         if a_rsc == b_rsc || !many(a_rsc) || !many(b_rsc) {
             return false;
         }
@@ -362,14 +364,27 @@ pub(super) fn partner(
 ) -> Option<RscIx> {
     let others = instances(cluster, of);
     let on = |node: NodeIx| {
-        others.iter().copied().find(|&o| {
-            !cluster[o].blocked && node_of(cluster, o, current) == Some(node)
-        })
+        others
+            .iter()
+            .copied()
+            .find(|&o| !cluster[o].blocked && node_of(cluster, o, current) == Some(node))
     };
     if let Some(node) = node_of(cluster, instance, current) {
         return on(node);
     }
-    crate::scheduler::placement::allowed_best_first(cluster, instance).into_iter().find_map(on)
+    allowed_best_first(cluster, instance).into_iter().find_map(on)
+}
+
+/// The nodes an instance may run on, the most wanted first (P-97 for one that runs nowhere).
+fn allowed_best_first(cluster: &Cluster, rsc: RscIx) -> Vec<NodeIx> {
+    let mut nodes: Vec<_> =
+        cluster[rsc].allowed.iter().map(|(node, entry)| (node, entry.score)).collect();
+    nodes.sort_by_key(|&(n, score)| {
+        let node = &cluster[n];
+        let score = if node.available() { score } else { Score::MINUS_INFINITY };
+        (Reverse(score), node.assigned.len(), node.name.clone())
+    });
+    nodes.into_iter().map(|(n, _)| n).collect()
 }
 
 /// The action of a part that a collective's task stands for.

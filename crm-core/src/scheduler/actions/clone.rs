@@ -231,4 +231,3 @@ fn create_roles(cluster: &mut Cluster, clone: RscIx) {
     notify::order_tasks(cluster, clone, &Task::Demote, &Task::Start);
     notify::order_tasks(cluster, clone, &Task::Demote, &Task::Stop);
 }
-

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::scheduler::input::{digest, failcount};
+use crate::scheduler::digest;
+use crate::scheduler::input::failcount;
 use crate::scheduler::model::{
-    CheckKind, Cluster, DeferredCheck, HistoryIx, Marks, NodeIx, OrderFlags, OrderSide, RscIx,
-    Task,
+    CheckKind, Cluster, DeferredCheck, HistoryIx, Marks, NodeIx, OrderFlags, OrderSide, RscIx, Task,
 };
 
 use super::orderings::order;
@@ -94,13 +94,7 @@ fn agent_changed(cluster: &Cluster, rsc: RscIx, history: HistoryIx) -> bool {
 }
 
 /// one operation since the last start.
-fn check_entry(
-    cluster: &mut Cluster,
-    rsc: RscIx,
-    node: NodeIx,
-    history: HistoryIx,
-    entry: usize,
-) {
+fn check_entry(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx, entry: usize) {
     let recorded = &cluster[history].ops[entry];
     let Some(task) = recorded.task.clone() else { return };
     let interval = recorded.interval;
@@ -109,12 +103,11 @@ fn check_entry(
         cancel_recorded(cluster, rsc, node, history, entry);
         return;
     }
-    let compared =
-        matches!(task, Task::Monitor | Task::Start | Task::Promote | Task::MigrateFrom);
+    let compared = matches!(task, Task::Monitor | Task::Start | Task::Promote | Task::MigrateFrom);
     if interval == 0 && !compared {
         return;
     }
-    if digest::needs_host_name(cluster, rsc) {
+    if digest::addressed_by_host(cluster, rsc) {
         cluster.deferred_checks.push(DeferredCheck {
             rsc,
             history,
@@ -143,6 +136,11 @@ pub(super) fn check_deferred(cluster: &mut Cluster) {
     }
 }
 
+/// True if failures on the node count.
+pub(super) fn has_failed(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) -> bool {
+    failcount::effective(cluster, rsc, node, None).count.value() != 0
+}
+
 /// Acts on a changed definition; a failure under the old one is forgotten.
 fn check_definition(
     cluster: &mut Cluster,
@@ -152,7 +150,7 @@ fn check_definition(
     entry: usize,
 ) {
     let changed = definition_changed(cluster, rsc, node, history, entry);
-    if changed && failcount::effective(cluster, rsc, node).value() != 0 {
+    if changed && has_failed(cluster, rsc, node) {
         clear_failcount(cluster, rsc, node, false);
     }
 }
@@ -188,7 +186,13 @@ fn definition_changed(
     if verdict == digest::Verdict::Restart {
         force_restart(cluster, rsc, task, interval, node);
     } else if interval > 0 {
-        unfencing::trigger(cluster, rsc, Some(node), "Device parameters changed (reschedule)", None);
+        unfencing::trigger(
+            cluster,
+            rsc,
+            Some(node),
+            "Device parameters changed (reschedule)",
+            None,
+        );
         let again = op(cluster, rsc, task, interval, Some(node), true);
         cluster[again].marks.set(Marks::RESCHEDULE);
     } else if reloadable {

@@ -398,8 +398,7 @@ fn tell_after(
 }
 
 fn add_variables(cluster: &mut Cluster, ix: ActionIx, variables: &[Variable]) {
-    let known: BTreeSet<Arc<str>> =
-        cluster[ix].extra.iter().map(|e| e.name.clone()).collect();
+    let known: BTreeSet<Arc<str>> = cluster[ix].extra.iter().map(|e| e.name.clone()).collect();
     for (name, value) in variables.iter().filter(|(n, _)| !known.contains(n)) {
         cluster[ix].add_meta(name, value);
     }

@@ -112,6 +112,7 @@ fn check_activity(
             course.stop = true;
             course.unexpected = true;
             course.expected = r.assigned.filter(|_| r.next_role > Role::Stopped);
+            cluster[rsc].stop_unexpected = true;
         }
         MultipleActive::StopOnly | MultipleActive::Block => {}
     }

@@ -1,12 +1,12 @@
 //! Probes: finding out what runs where nothing is known (scheduler reference 3, section 7).
 
-use crate::scheduler::input::failcount;
 use crate::scheduler::model::{
     ActionIx, Cluster, Discovery, Key, Marks, NodeIx, OrderFlags, OrderSide, Role, RscIx, Task,
     Variant,
 };
 
 use super::fencing::{container_of, mark_for_fencing};
+use super::history::has_failed;
 use super::orderings::{order, order_tasks};
 use super::remote::{Connection, connection_state};
 use super::request::{clear_failcount, node_action, on_node, op};
@@ -238,7 +238,7 @@ pub(super) fn clear_orphans(cluster: &mut Cluster) {
             continue;
         }
         for node in cluster.node_order.clone() {
-            if cluster[node].online && failcount::effective(cluster, rsc, node).value() != 0 {
+            if cluster[node].online && has_failed(cluster, rsc, node) {
                 let clear = clear_failcount(cluster, rsc, node, false);
                 let stop = OrderSide::task(rsc, Task::Stop);
                 order(cluster, OrderSide::Action(clear), stop, OrderFlags::ORDER, None);

@@ -208,9 +208,7 @@ impl<'a> Propagation<'a> {
     fn place(&self, ix: ActionIx) -> Option<NodeIx> {
         let action = &self.cluster[ix];
         match action.rsc {
-            Some(rsc)
-                if action.task == Task::Start && self.cluster[rsc].group_data().is_some() =>
-            {
+            Some(rsc) if action.task == Task::Start && self.cluster[rsc].group_data().is_some() => {
                 assigned_node(self.cluster, rsc)
             }
             _ => action.node,
@@ -234,8 +232,7 @@ impl<'a> Propagation<'a> {
             },
         };
         let in_bundle = |p: RscIx| matches!(self.cluster[p].variant, Variant::Bundle(_));
-        let outermost =
-            rsc.parent.is_none_or(|p| rsc.clone_data().is_some() && in_bundle(p));
+        let outermost = rsc.parent.is_none_or(|p| rsc.clone_data().is_some() && in_bundle(p));
         let key = if rsc.notify && outermost {
             Key::Notify(NotifyKind::ConfirmedPost, complete)
         } else {
@@ -269,9 +266,8 @@ impl<'a> Propagation<'a> {
                 continue;
             }
             if modifier == OrderFlags::PROBE_RUN {
-                let active = self.cluster[first]
-                    .rsc
-                    .is_some_and(|r| !self.cluster[r].active_on.is_empty());
+                let active =
+                    self.cluster[first].rsc.is_some_and(|r| !self.cluster[r].active_on.is_empty());
                 if !first_seen.runnable() && active {
                     self.cluster[ix].flags = OrderFlags::NONE;
                     continue;

@@ -87,7 +87,8 @@ fn configured(cluster: &mut Cluster, rsc: RscIx) -> Vec<Recurring> {
 
 /// True if the operation runs on the node already and may go on.
 fn goes_on(cluster: &Cluster, rsc: RscIx, key: &Key, node: NodeIx, start: ActionIx) -> bool {
-    let mut there = with_key(cluster, rsc, key).filter(|&a| cluster[a].node == Some(node)).peekable();
+    let mut there =
+        with_key(cluster, rsc, key).filter(|&a| cluster[a].node == Some(node)).peekable();
     cluster[start].marks.optional()
         && there.peek().is_some()
         && there.all(|a| !cluster[a].marks.has(Marks::RESCHEDULE))

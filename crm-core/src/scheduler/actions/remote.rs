@@ -131,8 +131,7 @@ fn order_on_remote(cluster: &mut Cluster, ix: ActionIx, node: NodeIx, connection
         }
         task => {
             if task == Task::Monitor && state == Connection::Failed {
-                let reason =
-                    "resources are in unknown state and connection is unrecoverable";
+                let reason = "resources are in unknown state and connection is unrecoverable";
                 mark_for_fencing(cluster, node, reason, false);
             }
             let (current, _, _) = current_node(cluster, connection);

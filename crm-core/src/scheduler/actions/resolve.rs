@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, LinkIx, Marks, OrderFlags, OrderSide, Ordering, Role, RscIx,
-    Task,
+    ActionIx, Cluster, Key, LinkIx, Marks, OrderFlags, OrderSide, Ordering, Role, RscIx, Task,
 };
 
 use super::apply::state;
@@ -108,4 +107,3 @@ fn closes_loop(cluster: &Cluster, goal: ActionIx, start: LinkIx) -> bool {
     }
     false
 }
-

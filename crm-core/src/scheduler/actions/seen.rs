@@ -65,8 +65,7 @@ pub(super) fn marks(
             match inner {
                 Some(inner) => parts(cluster, ix, &cluster[inner].children, node, back),
                 None => {
-                    let containers: Vec<_> =
-                        bundle.replicas.iter().map(|r| r.container).collect();
+                    let containers: Vec<_> = bundle.replicas.iter().map(|r| r.container).collect();
                     parts(cluster, ix, &containers, node, back)
                 }
             }

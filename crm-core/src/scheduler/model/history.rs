@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{NodeIx, RscIx, Task};
+use super::{HistoryIx, NodeIx, RscIx, Task};
 
 /// `transition-key`: `ACTION:TRANSITION:TARGETRC:UUID` (I-124).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,7 +115,7 @@ pub struct History {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FailedOp {
     /// Which history.
-    pub history: super::HistoryIx,
+    pub history: HistoryIx,
     /// Which entry of it.
     pub op: usize,
 }
@@ -133,9 +133,9 @@ pub enum CheckKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeferredCheck {
     /// The resource.
-    pub rsc: super::RscIx,
+    pub rsc: RscIx,
     /// Which history.
-    pub history: super::HistoryIx,
+    pub history: HistoryIx,
     /// Which entry of it.
     pub op: usize,
     /// Why.

@@ -289,6 +289,8 @@ pub struct Resource {
 
     /// A reload is scheduled and not cancelled. Owner: actions.
     pub reload: bool,
+    /// Runs in too many places and is only stopped where it should not be. Owner: actions.
+    pub stop_unexpected: bool,
     /// Its actions, oldest first. Owner: actions.
     pub actions: Vec<ActionIx>,
 }

@@ -330,6 +330,8 @@ pub fn blank(id: Arc<str>, xml_id: Arc<str>, variant: Variant) -> Resource {
         lock: None,
         container: None,
         container_gone: false,
+        reload: false,
+        stop_unexpected: false,
         fillers: Vec::new(),
         remote_node: None,
         allowed: ScoreTable::default(),

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::Score;
+use crate::scalar::is_true;
 use crate::scheduler::model::{
     ActionIx, Cluster, Marks, NodeIx, OrderFlags, Role, RscIx, Task, Variant,
 };
@@ -96,7 +97,7 @@ impl Propagation<'_> {
         }
         let leaving = matches!(b.task, Task::Stop | Task::Demote);
         let decides = &self.cluster[if leaving { a_rsc } else { b_rsc }];
-        decides.meta.get("interleave").is_some_and(is_true)
+        decides.meta.get("interleave").is_some_and(|v| is_true(Some(v)))
     }
 
     /// each instance of `then` with its partner.
@@ -312,11 +313,6 @@ impl Propagation<'_> {
             }
         }
     }
-}
-
-/// A boolean as the CIB writes it (I-1); anything else is not true.
-fn is_true(text: &str) -> bool {
-    ["true", "on", "yes", "y", "1"].iter().any(|t| text.eq_ignore_ascii_case(t))
 }
 
 /// The instances of a clone, or the containers of a bundle.

@@ -9,7 +9,7 @@ use crate::scheduler::model::{
 
 use super::orderings::{link, order};
 use super::request::{adopt_on_node, first_of_task, node_action, requires_fencing};
-use super::shutdown;
+use super::{notify, shutdown, unfencing};
 
 /// A-19, I-28: whether the cluster is able to fence the node.
 pub fn can_fence(cluster: &Cluster, node: NodeIx) -> bool {
@@ -76,12 +76,16 @@ pub(super) fn fence_op(
     let key = Key::Fence(node, operation.clone());
     let known = cluster.actions.len();
     let ix = node_action(cluster, key, Task::Fence, Some(node), true);
+    let mut optional = optional;
     if ix.ix() == known {
         let (name, id) = (cluster[node].name.clone(), cluster[node].id.clone());
         let action = &mut cluster[ix];
         action.set_meta("on_node", name);
         action.set_meta("on_node_uuid", id);
         action.add_meta("stonith_action", &operation);
+        if cluster.options.unfencing_in_use && unfencing::add_digests(cluster, ix, node) {
+            optional = false;
+        }
     }
     let delayed = delay || cluster[ix].meta("priority-fencing-delay").is_some();
     if cluster.options.priority_fencing_delay > 0 && delayed {
@@ -271,6 +275,9 @@ fn order_stops(cluster: &mut Cluster, rsc: RscIx, target: NodeIx, fence: ActionI
             if let Some(top_stop) = top_stop {
                 link(cluster, fence, top_stop, OrderFlags::INTERNAL);
             }
+        }
+        if cluster[rsc].notify {
+            notify::after_fencing(cluster, rsc, stop, fence);
         }
     }
     for demote in adopt_on_node(cluster, rsc, &Key::once(Task::Demote), target) {

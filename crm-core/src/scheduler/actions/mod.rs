@@ -32,7 +32,7 @@ mod unfencing;
 
 pub use fencing::{can_fence, mark_for_fencing};
 pub use orderings::order;
-pub use request::{clear_failcount, make_stops_optional, named_pseudo, op, recurring_found};
+pub use request::{clear_failcount, make_stops_optional, one_or_more, op, recurring_found};
 
 use super::model::{Cluster, RscIx, Variant};
 use crate::transition::Graph;

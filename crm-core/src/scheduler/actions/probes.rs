@@ -1,5 +1,6 @@
 //! Probes: finding out what runs where nothing is known (scheduler reference 3, section 7).
 
+use crate::scalar::is_true;
 use crate::scheduler::model::{
     ActionIx, Cluster, Discovery, Key, Marks, NodeIx, OrderFlags, OrderSide, Role, RscIx, Task,
     Variant,
@@ -29,7 +30,7 @@ pub(super) fn create(cluster: &mut Cluster) {
         if state.unclean || !state.discovery_enabled {
             continue;
         }
-        if state.attr("probe_complete").is_some_and(|v| !is_true(v)) {
+        if state.attr("probe_complete").is_some_and(|v| !is_true(Some(v))) {
             let name = format!("probe_again-{}", state.name);
             let task = Task::Other("probe_again".into());
             let again = node_action(cluster, Key::Named(name.into()), task, Some(node), false);
@@ -40,11 +41,6 @@ pub(super) fn create(cluster: &mut Cluster) {
             probe(cluster, top, node);
         }
     }
-}
-
-/// A boolean as the CIB writes it (I-1); anything else is not true.
-fn is_true(text: &str) -> bool {
-    ["true", "on", "yes", "y", "1"].iter().any(|t| text.eq_ignore_ascii_case(t))
 }
 
 /// Probes a resource of any kind on a node. True if a probe was made.

@@ -89,11 +89,14 @@ pub(super) fn node_action(
     ix
 }
 
-/// A synchronisation point without a resource.
-pub fn named_pseudo(cluster: &mut Cluster, name: &str) -> ActionIx {
+/// A synchronisation point without a resource, reached when `firsts` of the actions that are
+/// ordered before it with [`OrderFlags::ONE_OR_MORE`](crate::scheduler::model::OrderFlags) are
+/// runnable.
+pub fn one_or_more(cluster: &mut Cluster, name: &str, firsts: u32) -> ActionIx {
     let task = Task::Other(name.into());
-    let ix = node_action(cluster, Key::Named(name.into()), task, None, false);
-    cluster[ix].marks.set(Marks::PSEUDO | Marks::RUNNABLE);
+    let ix = node_action(cluster, Key::Named(name.into()), task, None, true);
+    cluster[ix].marks.set(Marks::PSEUDO | Marks::RUNNABLE | Marks::REQUIRES_ANY);
+    cluster[ix].required_firsts = firsts;
     ix
 }
 

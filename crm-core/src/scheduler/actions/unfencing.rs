@@ -1,5 +1,8 @@
 //! Unfencing: enabling a node on its fence devices before anything that needs it.
 
+use std::fmt::Write;
+
+use crate::scheduler::digest::fencing_digests;
 use crate::scheduler::model::{ActionIx, Cluster, NodeIx, OrderFlags, Requires, RscIx};
 
 use super::fencing::fence_op;
@@ -73,4 +76,24 @@ fn trigger_on(cluster: &mut Cluster, node: NodeIx, reason: &str, then: Option<Ac
     if let Some(then) = then {
         link(cluster, unfence, then, OrderFlags::ORDER);
     }
+}
+
+/// what the fence devices were like when the node was unfenced. True if they changed.
+pub(super) fn add_digests(cluster: &mut Cluster, unfence: ActionIx, node: NodeIx) -> bool {
+    let devices = cluster.all_resources().filter(|&r| {
+        let r = &cluster[r];
+        r.is_primitive() && r.is_fence_device && r.provides_unfencing
+    });
+    let (mut all, mut secure, mut changed) = (String::new(), String::new(), false);
+    for device in devices {
+        let digests = fencing_digests(cluster, device, node);
+        let (id, agent) = (&cluster[device].id, &cluster[device].agent.kind);
+        // Writing to a String cannot fail.
+        let _ = write!(all, "{id}:{agent}:{},", digests.all);
+        let _ = write!(secure, "{id}:{agent}:{},", digests.secure);
+        changed |= digests.changed;
+    }
+    cluster[unfence].add_meta("digests-all", all);
+    cluster[unfence].add_meta("digests-secure", secure);
+    changed
 }

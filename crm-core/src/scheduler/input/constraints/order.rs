@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use crate::scalar::{is_true, parse_int};
-use crate::scheduler::actions::{named_pseudo, order};
-use crate::scheduler::model::{
-    ActionIx, Cluster, Marks, OrderFlags, OrderSide, RscIx, Severity, Task,
-};
+use crate::scheduler::actions::{one_or_more, order};
+use crate::scheduler::model::{Cluster, OrderFlags, OrderSide, RscIx, Severity, Task};
 
 use super::targets::{Set, Target};
 use super::{Reader, complain};
@@ -230,7 +228,7 @@ impl Reader<'_, '_> {
         minimum: u32,
     ) {
         let name = format!("clone-one-or-more:{}", self.id);
-        let gate = gate(cluster, &name, minimum);
+        let gate = one_or_more(cluster, &name, minimum);
         let into = OrderFlags::ONE_OR_MORE | OrderFlags::THEN_PRINTED;
         for instance in cluster[first.0].children.clone() {
             let side = OrderSide::task(instance, first.1.clone());
@@ -323,7 +321,7 @@ impl Reader<'_, '_> {
         let flags = modifiers(kind, &then_task, relation);
         let require_all = first.require_all || matches!(first_task, Task::Stop | Task::Demote);
         if !require_all {
-            let gate = gate(cluster, &format!("one-or-more:{}", first.id), 1);
+            let gate = one_or_more(cluster, &format!("one-or-more:{}", first.id), 1);
             let into = OrderFlags::ONE_OR_MORE | OrderFlags::THEN_PRINTED;
             for &rsc in &first.members {
                 let side = OrderSide::task(rsc, first_task.clone());
@@ -362,13 +360,6 @@ fn end_of(set: &Set, last: bool) -> &[RscIx] {
     } else {
         &members[..members.len().min(1)]
     }
-}
-
-fn gate(cluster: &mut Cluster, name: &str, minimum: u32) -> ActionIx {
-    let gate = named_pseudo(cluster, name);
-    cluster[gate].marks.set(Marks::REQUIRES_ANY);
-    cluster[gate].required_firsts = minimum;
-    gate
 }
 
 fn task(side: &(RscIx, Task)) -> OrderSide {

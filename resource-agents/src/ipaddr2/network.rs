@@ -26,6 +26,8 @@ pub struct Wanted {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broadcast {
+    /// That of the network, where the interface is in it.
+    IfThere,
     OfNetwork,
     None,
     This(Ipv4Addr),
@@ -84,7 +86,8 @@ impl Wanted {
             None => None,
         };
         let broadcast = match context.text("broadcast") {
-            None | Some("+") => Broadcast::OfNetwork,
+            None => Broadcast::IfThere,
+            Some("+") => Broadcast::OfNetwork,
             Some("-") => Broadcast::None,
             Some(text) => Broadcast::This(text.parse().map_err(|_| {
                 wrong(format!("\"broadcast\" is \"{text}\", which is no IPv4 address"))
@@ -133,7 +136,7 @@ impl Wanted {
                 return Err(Failure::new(Code::Args, reason));
             }
         };
-        self.on(link, prefix)
+        self.on(link, prefix, best.is_some())
     }
 
     fn named(&self, netlink: &mut Netlink, name: &str) -> Result<Link, Failure> {
@@ -144,7 +147,7 @@ impl Wanted {
         })
     }
 
-    fn on(&self, link: Link, prefix: u8) -> Result<Plan, Failure> {
+    fn on(&self, link: Link, prefix: u8, in_network: bool) -> Result<Plan, Failure> {
         let label = match &self.label {
             Some(label) if self.ip.is_ipv4() => Some(format!("{}:{label}", link.name)),
             _ => None,
@@ -156,7 +159,10 @@ impl Wanted {
             return Err(Failure::new(Code::Args, reason));
         }
         let broadcast = match (self.ip, self.broadcast) {
-            (IpAddr::V4(ip), Broadcast::OfNetwork) => last_of_network(ip, prefix),
+            (IpAddr::V4(_), Broadcast::IfThere) if !in_network => None,
+            (IpAddr::V4(ip), Broadcast::IfThere | Broadcast::OfNetwork) => {
+                last_of_network(ip, prefix)
+            }
             (IpAddr::V4(_), Broadcast::This(address)) => Some(address),
             _ => None,
         };
@@ -258,15 +264,17 @@ mod tests {
     #[test]
     fn labels_and_broadcast_are_worked_out() {
         let link = || Link { index: 3, name: "eth0".to_owned(), hardware: Vec::new() };
-        let plan =
-            wanted(&[("ip", "10.1.2.3"), ("nic", "eth0:web")]).unwrap().on(link(), 24).unwrap();
+        let plan = wanted(&[("ip", "10.1.2.3"), ("nic", "eth0:web")])
+            .unwrap()
+            .on(link(), 24, true)
+            .unwrap();
         assert_eq!(plan.label.as_deref(), Some("eth0:web"));
         assert_eq!(plan.broadcast, Some(Ipv4Addr::new(10, 1, 2, 255)));
         let none = wanted(&[("ip", "10.1.2.3"), ("broadcast", "-")]).unwrap();
-        assert_eq!(none.on(link(), 24).unwrap().broadcast, None);
-        let host = wanted(&[("ip", "10.1.2.3")]).unwrap().on(link(), 32).unwrap();
+        assert_eq!(none.on(link(), 24, true).unwrap().broadcast, None);
+        let host = wanted(&[("ip", "10.1.2.3")]).unwrap().on(link(), 32, true).unwrap();
         assert_eq!(host.broadcast, None);
         let long = wanted(&[("ip", "10.1.2.3"), ("iflabel", "a-long-label")]).unwrap();
-        assert!(long.on(link(), 24).unwrap_err().reason.contains("15 bytes"));
+        assert!(long.on(link(), 24, true).unwrap_err().reason.contains("15 bytes"));
     }
 }

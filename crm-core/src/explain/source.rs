@@ -51,7 +51,13 @@ impl Source {
                 let ticket = &cluster[ix];
                 let state = if ticket.granted { "in standby" } else { "not granted" };
                 let text = format!("ticket '{}' is {state}", ticket.id);
-                Source::cib(ticket.id.clone(), text)
+                let mut dependencies = cluster.ticket_dependencies.iter().filter(|d| {
+                    d.ticket == ix && (d.rsc == rsc || cluster.is_ancestor(d.rsc, rsc))
+                });
+                match dependencies.next() {
+                    Some(dependency) => Source::cib(dependency.id.clone(), text),
+                    None => Source::rule("P-59", text),
+                }
             }
             Cause::Stickiness => meta(cluster, rsc, "resource-stickiness", "P-62"),
             Cause::FailureThreshold => {
@@ -59,10 +65,7 @@ impl Source {
                 let text = format!("failures there reached migration-threshold ({threshold})");
                 Source::rule("P-63", text)
             }
-            Cause::NodeScore => {
-                let name = &cluster[node].name;
-                Source::cib(cluster[node].id.clone(), format!("score of node {name} itself"))
-            }
+            Cause::NodeScore => node_score(cluster, node),
             other => by_rule(other),
         }
     }
@@ -73,6 +76,19 @@ impl Source {
 
     fn cib(id: Arc<str>, text: String) -> Source {
         Source { origin: Origin::Cib { id }, text, resource: None }
+    }
+}
+
+/// The score that entries for a node start with. Guest and bundle nodes have no element.
+fn node_score(cluster: &Cluster, node: NodeIx) -> Source {
+    let text = format!("score of node {} itself", cluster[node].name);
+    let connection = cluster[node].connection;
+    if connection.is_some_and(|c| cluster.bundle_of(c).is_some()) {
+        Source::rule("P-129", text)
+    } else if connection.is_some_and(|c| cluster[c].internal) {
+        Source::rule("I-43", text)
+    } else {
+        Source::cib(cluster[node].id.clone(), text)
     }
 }
 

@@ -27,6 +27,15 @@ impl Placement<'_> {
         nodes
     }
 
+    /// The first of [`sorted_nodes`](Self::sorted_nodes).
+    fn best_node(&self, table: &ScoreTable, active: Option<NodeIx>) -> Option<(NodeIx, Score)> {
+        if self.c.options.placement == PlacementStrategy::Balanced {
+            return self.sorted_nodes(table, active).first().copied();
+        }
+        let nodes = table.iter().map(|(node, entry)| (node, entry.score));
+        nodes.min_by(|&a, &b| self.compare_nodes(a, b, active))
+    }
+
     /// Which of two nodes comes first, given the node where the resource is active (P-97).
     pub(super) fn compare_nodes(
         &self,
@@ -76,8 +85,7 @@ impl Placement<'_> {
         let most_free = self.ban_by_capacity(leaf);
         let preferred = preferred.or(most_free);
         let current = self.current_node(leaf);
-        let nodes = self.sorted_nodes(&self.c[leaf].allowed, current);
-        let Some(&best) = nodes.first() else {
+        let Some(best) = self.best_node(&self.c[leaf].allowed, current) else {
             self.finish(leaf, None, false);
             return;
         };
@@ -86,7 +94,7 @@ impl Placement<'_> {
             let good = score >= best.1 && score >= Score::ZERO && self.c[node].available();
             good.then_some((node, score))
         });
-        let chosen = liked.unwrap_or_else(|| self.stay_if_equal(leaf, &nodes, best, current));
+        let chosen = liked.unwrap_or_else(|| self.stay_if_equal(leaf, best, current));
         self.finish(leaf, Some(chosen), false);
     }
 
@@ -94,7 +102,6 @@ impl Placement<'_> {
     fn stay_if_equal(
         &self,
         leaf: RscIx,
-        nodes: &[(NodeIx, Score)],
         best: (NodeIx, Score),
         current: Option<NodeIx>,
     ) -> (NodeIx, Score) {
@@ -108,7 +115,7 @@ impl Placement<'_> {
         if !self.c[current].available() || self.c[current].score < Score::ZERO {
             return best;
         }
-        let equals = nodes.iter().take_while(|(_, score)| *score == best.1);
-        equals.copied().find(|&(node, _)| node == current).unwrap_or(best)
+        let equal = self.c[leaf].allowed.score(current) == Some(best.1);
+        if equal { (current, best.1) } else { best }
     }
 }

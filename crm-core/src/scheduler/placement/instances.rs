@@ -115,6 +115,9 @@ impl Placement<'_> {
         else {
             return Score::ZERO;
         };
+        if self.c[parent].this_with.is_empty() && self.c[parent].with_this.is_empty() {
+            return self.c[node].score;
+        }
         let mut table = ScoreTable::new(false);
         table.insert(node, self.c[node].score, Discovery::Always, Cause::NodeScore);
         for ix in self.c[parent].this_with.clone() {

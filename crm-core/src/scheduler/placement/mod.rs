@@ -171,6 +171,9 @@ impl<'a> Placement<'a> {
 
     /// The node of a resource, if it is exactly one.
     fn location_of(&self, rsc: RscIx) -> Option<NodeIx> {
+        if self.c[rsc].children.is_empty() {
+            return self.c[rsc].assigned;
+        }
         match self.locations_of(rsc)[..] {
             [node] => Some(node),
             _ => None,

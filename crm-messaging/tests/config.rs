@@ -1,4 +1,5 @@
 //! cluster.conf: what is accepted, what is refused and how that reads.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,5 @@
 //! Engines on real sockets of this machine.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::io::BufRead as _;

@@ -162,7 +162,7 @@ fn settings(section: &Section, known: &[&str], warnings: &mut Vec<Diagnostic>) {
         if WITHOUT_EFFECT.contains(&key) && setting.value != "0" && setting.value != "no" {
             let message = format!("`{key}` is not supported yet and has no effect");
             warnings.push(Diagnostic::warning(setting.key_span.clone(), message));
-        } else if !known.contains(&key) && !(section.name == "node" && is_ring_address(key)) {
+        } else if !(known.contains(&key) || section.name == "node" && is_ring_address(key)) {
             unknown(key, "key", setting.key_span.clone(), known, warnings);
         }
     }

@@ -76,13 +76,11 @@ impl Link {
     pub(super) fn send(&mut self, to: &SockaddrStorage, packets: &[u8], segment: usize) {
         if packets.len() > segment && self.segments {
             for part in packets.chunks(segment * MAX_SEGMENTS.min(BATCH / segment).max(1)) {
-                match self.send_once(to, part, Some(segment)) {
-                    Err(Errno::EIO | Errno::EINVAL | Errno::EOPNOTSUPP) => {
-                        // This device or kernel cannot cut: one call for each packet then.
-                        self.segments = false;
-                        self.send_singly(to, part, segment);
-                    }
-                    Ok(()) | Err(_) => {}
+                let sent = self.send_once(to, part, Some(segment));
+                if let Err(Errno::EIO | Errno::EINVAL | Errno::EOPNOTSUPP) = sent {
+                    // This device or kernel cannot cut: one call for each packet then.
+                    self.segments = false;
+                    self.send_singly(to, part, segment);
                 }
             }
         } else {

@@ -356,7 +356,7 @@ impl Driver {
         let same = batch.to == receivers && batch.everywhere == everywhere;
         let room = batch.packets.len() + size <= BATCH && size <= batch.segment;
         // A shorter packet can only be the last of its batch.
-        let whole = batch.segment > 0 && batch.packets.len() % batch.segment == 0;
+        let whole = batch.segment > 0 && batch.packets.len().is_multiple_of(batch.segment);
         if !(same && room && whole) {
             self.flush();
         }

@@ -79,15 +79,19 @@ impl Detector {
         back || restarted
     }
 
+    fn lists(&self, node: NodeId) -> bool {
+        node == self.me || self.peers.contains_key(&node)
+    }
+
     /// Takes over what a probe says.
     pub fn report(&mut self, node: NodeId, probe: &Probe, now: Time) {
+        let listed: Vec<Heard> =
+            probe.heard.iter().copied().filter(|h| self.lists(h.node)).collect();
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        for heard in &probe.heard {
-            if heard.age < Heard::NEVER {
-                peer.hears.insert(heard.node, now.before(heard.age));
-            }
+        for heard in listed.iter().filter(|heard| heard.age < Heard::NEVER) {
+            peer.hears.insert(heard.node, now.before(heard.age));
         }
-        peer.wants = probe.heard.iter().filter(|h| h.wanted).map(|h| h.node).collect();
+        peer.wants = listed.iter().filter(|h| h.wanted).map(|h| h.node).collect();
         peer.members.clone_from(&probe.members);
     }
 

@@ -190,10 +190,11 @@ impl Reassembly {
             return;
         }
         buffer.extend_from_slice(chunk);
-        if last && let Some(buffer) = self.partial.remove(&sender) {
-            if buffer.len() == total {
-                out.push(Unpacked::Message(buffer.freeze()));
-            }
+        if last
+            && let Some(buffer) = self.partial.remove(&sender)
+            && buffer.len() == total
+        {
+            out.push(Unpacked::Message(buffer.freeze()));
         }
     }
 }

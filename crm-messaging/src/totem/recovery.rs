@@ -57,7 +57,7 @@ impl Recovery {
     }
 
     /// The members that come from the same ring.
-    fn from_ring(&self, ring: crate::group::RingId) -> BTreeSet<NodeId> {
+    fn coming_from(&self, ring: crate::group::RingId) -> BTreeSet<NodeId> {
         let here = self.members.iter().filter(|(_, filled)| filled.old_ring == ring);
         here.map(|(node, _)| *node).collect()
     }
@@ -142,7 +142,7 @@ impl Ring {
 
     /// Places of the old ring that some of its members here miss and that fall to this node.
     fn to_recover(&self, recovery: &Recovery) -> VecDeque<Seq> {
-        let together = recovery.from_ring(self.circle.id);
+        let together = recovery.coming_from(self.circle.id);
         let states: Vec<(&NodeId, &Filled)> =
             recovery.members.iter().filter(|(node, _)| together.contains(node)).collect();
         let bounds = |pick: fn(&Filled) -> Seq| states.iter().map(move |(_, filled)| pick(filled));
@@ -156,7 +156,7 @@ impl Ring {
         let source = states.iter().find(|(_, filled)| filled.aru == complete);
         let mine = source.is_some_and(|(node, _)| **node == self.config.me);
         let from = if mine { low } else { complete };
-        (from.0 + 1..=high.0)
+        (from.0 + 1..=high.0.min(self.circle.window.high().0))
             .map(Seq)
             .filter(|seq| self.circle.window.get(*seq).is_some())
             .collect()
@@ -196,7 +196,7 @@ impl Ring {
 
     /// Delivers the rest of the old ring, then the view, and goes to work in the new ring.
     pub(super) fn install(&mut self, recovery: Recovery, now: Time) {
-        let together = recovery.from_ring(self.circle.id);
+        let together = recovery.coming_from(self.circle.id);
         self.deliver_rest(&together);
         let members: BTreeSet<NodeId> = recovery.circle.members.clone();
         let departed: Vec<(NodeId, Departure)> = self

@@ -261,10 +261,10 @@ impl Packet {
             2 => Packet::Token(get_token(input)?),
             3 => {
                 let ring = get_ring(input)?;
-                let seq = Seq(input.try_get_u64_le()?);
+                let seq = Seq(get_count(input)?);
                 let sender = NodeId(input.try_get_u32_le()?);
                 let recovered = if get_bool(input)? {
-                    Some((get_ring(input)?, Seq(input.try_get_u64_le()?)))
+                    Some((get_ring(input)?, Seq(get_count(input)?)))
                 } else {
                     None
                 };
@@ -272,19 +272,19 @@ impl Packet {
                 Packet::Data(Data { ring, seq, sender, recovered, payload })
             }
             4 => Packet::Join(Join {
-                attempt: input.try_get_u64_le()?,
-                ring_seq: input.try_get_u64_le()?,
+                attempt: get_count(input)?,
+                ring_seq: get_count(input)?,
                 leaving: get_bool(input)?,
                 procs: get_set(input)?,
                 failed: get_set(input)?,
             }),
             5 => Packet::Commit(Commit {
                 ring: get_ring(input)?,
-                hop: input.try_get_u32_le()?,
+                hop: get_small(input)?,
                 entries: get_list(input, MAX_NODES, get_entry)?,
             }),
             6 => Packet::Wake(get_ring(input)?),
-            7 => Packet::Held(get_ring(input)?, input.try_get_u64_le()?),
+            7 => Packet::Held(get_ring(input)?, get_count(input)?),
             _ => return Err(WireError::Value),
         };
         if input.has_remaining() { Err(WireError::Value) } else { Ok(packet) }
@@ -313,16 +313,16 @@ fn get_token(input: &mut Bytes) -> Result<Token, WireError> {
     let node = |id: u32| (id != 0).then_some(NodeId(id));
     Ok(Token {
         ring: get_ring(input)?,
-        hop: input.try_get_u64_le()?,
-        seq: Seq(input.try_get_u64_le()?),
-        aru: Seq(input.try_get_u64_le()?),
+        hop: get_count(input)?,
+        seq: Seq(get_count(input)?),
+        aru: Seq(get_count(input)?),
         aru_by: node(input.try_get_u32_le()?),
-        sent: input.try_get_u32_le()?,
-        backlog: input.try_get_u32_le()?,
+        sent: get_small(input)?,
+        backlog: get_small(input)?,
         congested: node(input.try_get_u32_le()?),
-        recovered: input.try_get_u32_le()?,
+        recovered: get_small(input)?,
         install: Some(input.try_get_u64_le()?).filter(|seq| *seq != u64::MAX).map(Seq),
-        missing: get_list(input, MAX_MISSING, |input| Ok(Seq(input.try_get_u64_le()?)))?,
+        missing: get_list(input, MAX_MISSING, |input| Ok(Seq(get_count(input)?)))?,
     })
 }
 
@@ -350,9 +350,9 @@ fn get_entry(input: &mut Bytes) -> Result<CommitEntry, WireError> {
     let filled = Filled {
         incarnation: Incarnation(input.try_get_u64_le()?),
         old_ring: get_ring(input)?,
-        aru: Seq(input.try_get_u64_le()?),
-        high: Seq(input.try_get_u64_le()?),
-        window: input.try_get_u32_le()?,
+        aru: Seq(get_count(input)?),
+        high: Seq(get_count(input)?),
+        window: get_small(input)?,
         ballot: Ballot {
             votes: input.try_get_u32_le()?,
             config: QuorumConfig {
@@ -372,7 +372,17 @@ fn put_ring(out: &mut BytesMut, ring: RingId) {
 }
 
 fn get_ring(input: &mut Bytes) -> Result<RingId, WireError> {
-    Ok(RingId { seq: input.try_get_u64_le()?, representative: NodeId(input.try_get_u32_le()?) })
+    Ok(RingId { seq: get_count(input)?, representative: NodeId(input.try_get_u32_le()?) })
+}
+
+/// A number that only ever grows by ones: far from the end of its range, so that sums stay in it.
+fn get_count(input: &mut Bytes) -> Result<u64, WireError> {
+    Some(input.try_get_u64_le()?).filter(|n| *n < 1 << 62).ok_or(WireError::Value)
+}
+
+/// As [`get_count`], for small numbers.
+fn get_small(input: &mut Bytes) -> Result<u32, WireError> {
+    Some(input.try_get_u32_le()?).filter(|n| *n < 1 << 30).ok_or(WireError::Value)
 }
 
 fn get_bool(input: &mut Bytes) -> Result<bool, WireError> {
@@ -410,4 +420,107 @@ fn put_set(out: &mut BytesMut, set: &BTreeSet<NodeId>) {
 fn get_set(input: &mut Bytes) -> Result<BTreeSet<NodeId>, WireError> {
     let list = get_list(input, MAX_NODES, |input| Ok(NodeId(input.try_get_u32_le()?)))?;
     Ok(list.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn count() -> impl Strategy<Value = u64> {
+        0u64..1 << 62
+    }
+
+    fn node() -> impl Strategy<Value = NodeId> {
+        any::<u32>().prop_map(NodeId)
+    }
+
+    fn ring() -> impl Strategy<Value = RingId> {
+        (count(), node()).prop_map(|(seq, representative)| RingId { seq, representative })
+    }
+
+    fn set() -> impl Strategy<Value = BTreeSet<NodeId>> {
+        proptest::collection::btree_set(node(), 0..9)
+    }
+
+    fn packet() -> impl Strategy<Value = Packet> {
+        let bytes = || proptest::collection::vec(any::<u8>(), 0..50).prop_map(Bytes::from);
+        let heard = (node(), any::<u32>(), any::<bool>()).prop_map(|(node, age, wanted)| Heard {
+            node,
+            age: Duration::from_millis(u64::from(age)),
+            wanted,
+        });
+        let heard = proptest::collection::vec(heard, 0..9);
+        prop_oneof![
+            (ring(), any::<bool>(), set(), heard).prop_map(
+                |(ring, operational, members, heard)| {
+                    Packet::Probe(Probe { ring, operational, members, heard })
+                }
+            ),
+            (ring(), count(), proptest::option::of(any::<u32>())).prop_map(|(ring, n, id)| {
+                let aru_by = id.filter(|id| *id != 0).map(NodeId);
+                let missing = vec![Seq(n), Seq(3)];
+                Packet::Token(Token {
+                    hop: n,
+                    seq: Seq(n),
+                    aru_by,
+                    missing,
+                    ..super::super::token::first(ring)
+                })
+            }),
+            (ring(), count(), node(), proptest::option::of(ring()), bytes()).prop_map(
+                |(ring, seq, sender, old, payload)| {
+                    let recovered = old.map(|old| (old, Seq(seq)));
+                    Packet::Data(Data { ring, seq: Seq(seq), sender, recovered, payload })
+                }
+            ),
+            (count(), any::<bool>(), set(), set()).prop_map(|(n, leaving, procs, failed)| {
+                Packet::Join(Join { attempt: n, ring_seq: n, leaving, procs, failed })
+            }),
+            (ring(), 0u32..1 << 30, any::<bool>()).prop_map(|(ring, n, flag)| {
+                let config =
+                    QuorumConfig { expected_votes: n, two_node: flag, wait_for_all: !flag };
+                let filled = Filled {
+                    incarnation: Incarnation(u64::from(n)),
+                    old_ring: ring,
+                    aru: Seq(1),
+                    high: Seq(7),
+                    window: n,
+                    ballot: Ballot { votes: n, config, seen_all: flag },
+                };
+                let entry = |filled| CommitEntry { node: NodeId(n), filled };
+                Packet::Commit(Commit {
+                    ring,
+                    hop: n,
+                    entries: vec![entry(None), entry(Some(filled))],
+                })
+            }),
+            ring().prop_map(Packet::Wake),
+            (ring(), count()).prop_map(|(ring, hop)| Packet::Held(ring, hop)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn packets_come_back_as_they_were(packet in packet()) {
+            prop_assert_eq!(Packet::decode(packet.encode()), Ok(packet));
+        }
+
+        #[test]
+        fn cut_or_changed_packets_do_not_panic(
+            packet in packet(), keep in 0.0f64..1.0, noise in any::<u8>(),
+        ) {
+            let bytes = packet.encode();
+            let place = (bytes.len() as f64 * keep) as usize;
+            let _ = Packet::decode(bytes.slice(..place));
+            let mut changed = bytes.to_vec();
+            changed[place] = noise;
+            let _ = Packet::decode(Bytes::from(changed));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Packet::decode(Bytes::from(bytes));
+        }
+    }
 }

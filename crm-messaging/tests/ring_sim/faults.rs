@@ -59,7 +59,7 @@ fn traffic(world: &mut World) {
 
 fn run_seed(seed: u64) {
     let mut world = World::new(seed, 5);
-    world.refuse = seed % 2 == 0;
+    world.refuse = seed.is_multiple_of(2);
     let calm = world.rng.below(1000);
     for _ in 0..25 {
         let wait = world.rng.below(300 + calm);
@@ -105,7 +105,7 @@ fn rings_survive_random_faults() {
         run_seed(seed.parse().expect("RING_SEED is a number"));
         return;
     }
-    let count = std::env::var("RING_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let count = std::env::var("RING_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
     let workers = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     std::thread::scope(|scope| {
         for worker in 0..workers {
@@ -119,4 +119,19 @@ fn rings_survive_random_faults() {
             });
         }
     });
+}
+
+/// Members are trusted with the order, but not with this process's life.
+#[test]
+fn nonsense_from_a_member_is_survived() {
+    for seed in 0..15 {
+        let mut world = World::new(seed, 3);
+        world.record.off = true;
+        world.run(ms(300));
+        world.network.nonsense = 5;
+        for _ in 0..20 {
+            traffic(&mut world);
+            world.run(ms(100));
+        }
+    }
 }

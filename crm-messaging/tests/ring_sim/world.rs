@@ -54,6 +54,19 @@ pub struct Node {
     paused_until: Option<(Duration, Duration)>,
     waiting: VecDeque<Packet>,
     stores: Vec<(Duration, u64)>,
+    /// When it must be looked at next.
+    next: Duration,
+}
+
+impl Node {
+    fn plan(&mut self) {
+        let deadline = self.ring.deadline().since(Time::since_start(Duration::ZERO)) + self.lost;
+        let store = self.stores.iter().map(|(at, _)| *at).min().unwrap_or(Duration::MAX);
+        self.next = match self.paused_until {
+            Some((until, _)) => until,
+            None => deadline.min(store),
+        };
+    }
 }
 
 pub struct Network {
@@ -62,6 +75,8 @@ pub struct Network {
     pub delay: (u64, u64),
     /// Directed pairs that carry nothing.
     pub cut: BTreeSet<(NodeId, NodeId)>,
+    /// Percent of packets of which one byte is another: what a member with errors might send.
+    pub nonsense: u64,
 }
 
 pub struct World {
@@ -84,7 +99,13 @@ impl World {
             now: Duration::ZERO,
             rng: Rng::new(seed),
             nodes: (1..=nodes).map(|id| (NodeId(id), None)).collect(),
-            network: Network { loss: 0, duplicates: 0, delay: (50, 150), cut: BTreeSet::new() },
+            network: Network {
+                loss: 0,
+                duplicates: 0,
+                delay: (50, 150),
+                cut: BTreeSet::new(),
+                nonsense: 0,
+            },
             record: Record::default(),
             wire: BTreeMap::new(),
             sent: 0,
@@ -132,6 +153,7 @@ impl World {
             paused_until: None,
             waiting: VecDeque::new(),
             stores: Vec::new(),
+            next: self.now,
         };
         self.nodes.insert(id, Some(node));
         self.record.started(id);
@@ -149,6 +171,7 @@ impl World {
             && node.paused_until.is_none()
         {
             node.paused_until = Some((now + time, time));
+            node.plan();
         }
     }
 
@@ -206,6 +229,9 @@ impl World {
                 Effect::Deliver { .. } | Effect::View(_) | Effect::Ordered { .. } => {}
             }
         }
+        if let Some(Some(node)) = self.nodes.get_mut(&id) {
+            node.plan();
+        }
     }
 
     fn transmit(&mut self, packet: Packet) {
@@ -226,7 +252,15 @@ impl World {
             let (low, high) = self.network.delay;
             let delay = Duration::from_micros(low + self.rng.below(high - low + 1));
             self.sent += 1;
-            let copy = Packet { body: packet.body.clone(), ..packet };
+            let mut body = packet.body.clone();
+            if !body.is_empty() && self.rng.percent(self.network.nonsense) {
+                let mut bytes = body.to_vec();
+                let place = self.rng.below(bytes.len() as u64) as usize;
+                let values = [0, 1, 0x7f, 0xff, self.rng.next() as u8];
+                bytes[place] = values[self.rng.below(5) as usize];
+                body = Bytes::from(bytes);
+            }
+            let copy = Packet { body, ..packet };
             self.wire.insert((self.now + delay, self.sent), copy);
         }
     }
@@ -235,13 +269,7 @@ impl World {
     fn next_event(&self) -> Duration {
         let mut at = self.wire.first_key_value().map_or(Duration::MAX, |((time, _), _)| *time);
         for node in self.nodes.values().flatten() {
-            if let Some((until, _)) = node.paused_until {
-                at = at.min(until);
-                continue;
-            }
-            let deadline = node.ring.deadline().since(Time::since_start(Duration::ZERO));
-            at = at.min(deadline + node.lost);
-            at = node.stores.iter().fold(at, |at, (time, _)| at.min(*time));
+            at = at.min(node.next);
         }
         at.max(self.now)
     }
@@ -268,9 +296,13 @@ impl World {
             let packet = entry.remove();
             self.arrive(packet);
         }
-        for id in self.ids() {
+        let now = self.now;
+        let due = |(id, node): (&NodeId, &Option<Node>)| {
+            node.as_ref().filter(|node| node.next <= now).map(|_| *id)
+        };
+        let due: Vec<NodeId> = self.nodes.iter().filter_map(due).collect();
+        for id in due {
             self.wake_up(id);
-            let now = self.now;
             let Some(Some(node)) = self.nodes.get_mut(&id) else { continue };
             if node.paused_until.is_some() {
                 continue;
@@ -314,9 +346,10 @@ impl World {
             }
             return;
         }
+        let nonsense = self.network.nonsense > 0;
         self.with(packet.to, |ring, now| {
-            ring.packet(packet.from, packet.incarnation, packet.body, now)
-                .expect("rings send only packets that can be read");
+            let read = ring.packet(packet.from, packet.incarnation, packet.body, now);
+            assert!(nonsense || read.is_ok(), "rings send only packets that can be read");
         });
     }
 

@@ -11,8 +11,8 @@ use super::window::Slot;
 use super::wire::{Data, MAX_MISSING, Packet, Token};
 use crate::group::{NodeId, RingId};
 
-/// Idle rounds after which the token rests: in the second everyone knows that all have all.
-const IDLE_ROUNDS: u32 = 2;
+/// Idle rounds after which the token rests: by then every member has seen twice that all have all.
+const IDLE_ROUNDS: u32 = 3;
 /// Packets that may be on the way to the slowest member, in windows.
 const OUTSTANDING: u64 = 8;
 

@@ -105,7 +105,7 @@ fn rings_survive_random_faults() {
         run_seed(seed.parse().expect("RING_SEED is a number"));
         return;
     }
-    let count = std::env::var("RING_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
+    let count = std::env::var("RING_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let workers = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     std::thread::scope(|scope| {
         for worker in 0..workers {

@@ -98,7 +98,15 @@ fn a_lossy_network_changes_nothing() {
 
 #[test]
 fn a_node_that_leaves_is_gone_at_once_and_known_to_have_left() {
-    let mut world = three();
+    for seed in 0..20 {
+        leaves(seed);
+    }
+}
+
+fn leaves(seed: u64) {
+    let mut world = World::new(seed, 3);
+    world.until_together(&ALL, Duration::from_secs(1));
+    world.run(Duration::from_secs(1));
     for _ in 0..50 {
         world.submit(NodeId(3), 2000);
     }

@@ -4,10 +4,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crm_core::cib::{Element, parse};
+use crm_core::cib::attributes::{AttributeChange, set_attribute};
+use crm_core::cib::{Element, Version, parse};
 use crm_messaging::proto;
 
-use super::{Access, AccessError, Result, attributes};
+use super::{Access, AccessError, Result};
 
 /// A CIB that lives in a file. Each change replaces the file whole, or not at all.
 pub struct FileAccess {
@@ -21,14 +22,9 @@ impl FileAccess {
     }
 
     fn store(&self, mut cib: Element, configuration_changed: bool) -> Result<()> {
-        let counter = |name| cib.attr(name).and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
-        let (epoch, updates) = (counter("epoch"), counter("num_updates"));
-        if configuration_changed {
-            cib.set_attr("epoch", (epoch + 1).to_string());
-            cib.set_attr("num_updates", "0");
-        } else {
-            cib.set_attr("num_updates", (updates + 1).to_string());
-        }
+        let version = Version::of(&cib);
+        let next = if configuration_changed { version.next_epoch() } else { version.next_update() };
+        next.write(&mut cib);
         replace(&self.path, cib.to_pretty().as_bytes())
             .map_err(|source| AccessError::File { path: self.path.clone(), source })
     }
@@ -80,7 +76,15 @@ impl Access for FileAccess {
 
     fn update_attribute(&mut self, update: &proto::AttributeUpdate) -> Result<()> {
         let mut cib = self.cib()?;
-        if !attributes::apply(&mut cib, update) {
+        let change = AttributeChange {
+            node: &update.node,
+            name: &update.name,
+            value: update.value.as_deref(),
+            delta: update.delta,
+            transient: update.transient,
+            set: &update.set,
+        };
+        if !set_attribute(&mut cib, &change) {
             return Err(AccessError::NotFound(format!("node '{}' is not known", update.node)));
         }
         self.store(cib, !update.transient)

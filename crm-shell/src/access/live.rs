@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crm_core::cib::{Element, parse};
+use crm_core::cib::{Element, Version, parse};
 use crm_messaging::proto::{self, cluster_client::ClusterClient};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -111,12 +111,8 @@ fn from_status(status: &Status, limit: Duration) -> AccessError {
 }
 
 fn version_of(cib: &Element) -> proto::Version {
-    let counter = |name| cib.attr(name).and_then(|v| v.parse().ok()).unwrap_or(0);
-    proto::Version {
-        admin_epoch: counter("admin_epoch"),
-        epoch: counter("epoch"),
-        num_updates: counter("num_updates"),
-    }
+    let Version { admin_epoch, epoch, num_updates } = Version::of(cib);
+    proto::Version { admin_epoch, epoch, num_updates }
 }
 
 impl Access for LiveAccess {

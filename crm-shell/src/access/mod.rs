@@ -2,7 +2,6 @@
 //!
 //! Every command works through [`Access`], so that the same code serves both.
 
-mod attributes;
 mod file;
 mod live;
 

@@ -1,0 +1,341 @@
+//! `cibadmin` (O-190 to O-193).
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use crm_core::cib::{Element, Patch, parse};
+
+use super::super::exit::Exit;
+use super::super::options::{COMMON, Group, Value, opt};
+use super::select::{self, Selector};
+use super::{Done, Failure, IGNORED, Run, Tool};
+
+const CIBADMIN: Tool = Tool {
+    name: "cibadmin",
+    purpose: "Query and change the CIB",
+    groups: &[
+        Group {
+            title: "Commands",
+            options: &[
+                opt('Q', "query", Value::None, "Print the CIB or a part of it"),
+                opt('C', "create", Value::None, "Add an object"),
+                opt('M', "modify", Value::None, "Merge into an existing object"),
+                opt('R', "replace", Value::None, "Replace an object or everything"),
+                opt('D', "delete", Value::None, "Delete the first object that matches"),
+                opt('d', "delete-all", Value::None, "Delete everything that --xpath selects"),
+                opt('P', "patch", Value::None, "Apply a patch"),
+                opt('E', "erase", Value::None, "Empty the configuration"),
+                opt('u', "upgrade", Value::None, "Say that the newest schema is in force"),
+                opt('B', "bump", Value::None, "Raise the epoch"),
+                opt('a', "empty", Value::Optional("SCHEMA"), "Print an empty CIB"),
+            ],
+        },
+        Group {
+            title: "Options",
+            options: &[
+                opt('o', "scope", Value::Required("SECTION"), "Only this section"),
+                opt('A', "xpath", Value::Required("PATH"), "Only what the path selects"),
+                opt('e', "node-path", Value::None, "With --xpath: print paths"),
+                opt('X', "xml-text", Value::Required("XML"), "Input from the command line"),
+                opt('x', "xml-file", Value::Required("FILE"), "Input from a file"),
+                opt('p', "xml-pipe", Value::None, "Input from standard input"),
+                opt('n', "no-children", Value::None, "Only the selected element"),
+                opt('c', "allow-create", Value::None, "With --modify: create what is missing"),
+                opt('f', "force", Value::None, "Do it although it is dangerous"),
+                opt('l', "local", IGNORED, ""),
+                opt('s', "sync-call", IGNORED, ""),
+                opt('b', "no-bcast", IGNORED, ""),
+                opt('N', "node", Value::Required("NODE"), ""),
+                opt('t', "timeout", Value::Required("SECONDS"), ""),
+                opt('U', "user", Value::Required("USER"), ""),
+            ],
+        },
+        COMMON,
+    ],
+    body: work,
+};
+
+/// Sections below `configuration`, by the names that `--scope` takes.
+const SECTIONS: [&str; 10] = [
+    "crm_config", "nodes", "resources", "constraints", "rsc_defaults", "op_defaults", "acls",
+    "fencing-topology", "tags", "alerts",
+];
+
+/// Runs `cibadmin`.
+pub fn cibadmin(arguments: &[String]) -> ExitCode {
+    CIBADMIN.main(arguments)
+}
+
+fn failed(exit: Exit, text: &str) -> Failure {
+    Failure::new(exit, format!("Call failed: {text}"))
+}
+
+fn no_such() -> Failure {
+    failed(Exit::NO_SUCH, "No such device or address")
+}
+
+fn work(run: &mut Run<'_>) -> Done {
+    let asked = |name: &str| run.options.has(name);
+    if asked("empty") {
+        run.say(empty().to_pretty().trim_end());
+        return Ok(Exit::OK);
+    }
+    if (asked("erase") || asked("delete-all") || asked("upgrade")) && !asked("force") {
+        let text = "The supplied command is considered dangerous.  To prevent accidental destruction of \
+                    the cluster, the --force flag is required in order to proceed.";
+        return Err(Failure::new(Exit(107), text));
+    }
+    if asked("query") {
+        return query(run);
+    }
+    let change: fn(&Run<'_>, &mut Element) -> Result<(), Failure> = if asked("create") {
+        create
+    } else if asked("modify") {
+        modify
+    } else if asked("replace") {
+        replace
+    } else if asked("delete") || asked("delete-all") {
+        delete
+    } else if asked("patch") {
+        patch
+    } else if asked("erase") {
+        |_, cib| {
+            *cib.child_or_insert("configuration") = empty().child("configuration").cloned().unwrap_or_else(|| Element::new("configuration"));
+            Ok(())
+        }
+    } else if asked("bump") || asked("upgrade") {
+        |_, _| Ok(())
+    } else {
+        return Ok(CIBADMIN.usage(&mut run.console));
+    };
+    let base = run.access.cib()?;
+    let mut cib = base.clone();
+    change(run, &mut cib)?;
+    let configuration = cib.child("configuration").ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
+    run.access.commit(&base, configuration, "cibadmin")?;
+    Ok(Exit::OK)
+}
+
+fn empty() -> Element {
+    let sections = ["crm_config", "nodes", "resources", "constraints"];
+    let configuration = sections.into_iter().fold(Element::new("configuration"), |c, s| c.with_child(Element::new(s)));
+    Element::new("cib")
+        .with("crm_feature_set", "3.16.1")
+        .with("validate-with", "pacemaker-3.9")
+        .with("epoch", "1")
+        .with("num_updates", "0")
+        .with("admin_epoch", "0")
+        .with_child(configuration)
+        .with_child(Element::new("status"))
+}
+
+fn input(run: &Run<'_>) -> Result<Element, Failure> {
+    let unreadable = |from: &str| Failure::new(Exit::CONFIG, format!("Couldn't parse input {from}."));
+    if let Some(text) = run.options.last("xml-text") {
+        parse(text).map_err(|_| unreadable("from input string"))
+    } else if let Some(path) = run.options.last("xml-file") {
+        let from = format!("from {path}");
+        let text = std::fs::read_to_string(path).map_err(|_| unreadable(&from))?;
+        parse(&text).map_err(|_| unreadable(&from))
+    } else if run.options.has("xml-pipe") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|_| unreadable("from STDIN"))?;
+        parse(&text).map_err(|_| unreadable("from STDIN"))
+    } else {
+        Err(Failure::new(Exit::USAGE, "cibadmin: --xml-text, --xml-file or --xml-pipe is needed"))
+    }
+}
+
+fn query(run: &mut Run<'_>) -> Done {
+    let cib = run.access.cib()?;
+    let bare = |e: &Element| {
+        let mut e = e.clone();
+        e.nodes_mut().clear();
+        e
+    };
+    let no_children = run.options.has("no-children");
+    let shown = |e: &Element| if no_children { bare(e) } else { e.clone() };
+    if let Some(path) = run.options.last("xpath").map(str::to_string) {
+        let selector = Selector::parse(&path).map_err(|e| failed(Exit::CONFIG, &e))?;
+        let found = selector.find(&cib);
+        if found.is_empty() {
+            return Err(no_such());
+        }
+        if run.options.has("node-path") {
+            found.iter().for_each(|p| run.say(&node_path(&cib, p)));
+            return Ok(Exit::OK);
+        }
+        let elements: Vec<Element> = found.iter().filter_map(|p| select::at(&cib, p)).map(shown).collect();
+        let whole = match elements.as_slice() {
+            [one] => one.clone(),
+            many => many.iter().fold(Element::new("xpath-query"), |q, e| q.with_child(e.clone())),
+        };
+        run.say(whole.to_pretty().trim_end());
+        return Ok(Exit::OK);
+    }
+    let scope = run.options.last("scope").unwrap_or_default();
+    let part = match scope {
+        "configuration" | "status" => cib.child(scope),
+        section if SECTIONS.contains(&section) => {
+            Some(cib.at(&["configuration", section]).ok_or_else(no_such)?)
+        }
+        _ => Some(&cib),
+    };
+    let text = part.map(|p| shown(p).to_pretty()).ok_or_else(no_such)?;
+    run.say(text.trim_end());
+    Ok(Exit::OK)
+}
+
+fn node_path(root: &Element, path: &[usize]) -> String {
+    (0..=path.len())
+        .filter_map(|n| select::at(root, &path[..n]))
+        .map(|e| match e.id() {
+            Some(id) => format!("/{}[@id='{id}']", e.name()),
+            None => format!("/{}", e.name()),
+        })
+        .collect()
+}
+
+/// The section that an object of this tag belongs to (O-191).
+fn section_of(tag: &str) -> Option<&'static str> {
+    Some(match tag {
+        "primitive" | "group" | "clone" | "master" | "bundle" | "template" => "resources",
+        "rsc_location" | "rsc_colocation" | "rsc_order" | "rsc_ticket" => "constraints",
+        "node" => "nodes",
+        "cluster_property_set" => "crm_config",
+        "tag" => "tags",
+        "alert" => "alerts",
+        "fencing-level" => "fencing-topology",
+        "acl_target" | "acl_group" | "acl_role" => "acls",
+        _ => return None,
+    })
+}
+
+/// Where input of this kind goes: a section of the configuration, named or implied.
+fn section<'a>(run: &Run<'_>, cib: &'a mut Element, object: &Element) -> Result<&'a mut Element, Failure> {
+    let named = run.options.last("scope").and_then(|s| SECTIONS.into_iter().find(|known| *known == s));
+    let name = named.or_else(|| section_of(object.name())).ok_or_else(no_such)?;
+    Ok(cib.child_or_insert("configuration").child_or_insert(name))
+}
+
+fn same(a: &Element, b: &Element) -> bool {
+    a.name() == b.name() && a.id() == b.id()
+}
+
+/// The objects of the input: itself, or what is in the section that it is.
+fn objects(input: &Element) -> Vec<Element> {
+    if SECTIONS.contains(&input.name()) { input.children().cloned().collect() } else { vec![input.clone()] }
+}
+
+fn create(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+    let input = input(run)?;
+    for object in objects(&input) {
+        let section = section(run, cib, &object)?;
+        if section.children().any(|c| same(c, &object)) {
+            return Err(failed(Exit(108), "File exists"));
+        }
+        section.push(object);
+    }
+    Ok(())
+}
+
+fn modify(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+    let input = input(run)?;
+    if matches!(input.name(), "cib" | "configuration") {
+        let part = if input.name() == "cib" { input.child("configuration") } else { Some(&input) };
+        if let Some(part) = part {
+            merge(cib.child_or_insert("configuration"), part);
+        }
+        return Ok(());
+    }
+    for object in objects(&input) {
+        let create = run.options.has("allow-create");
+        if let Some(id) = object.id().filter(|_| section_of(object.name()).is_none() && run.options.last("scope").is_none()) {
+            let found = cib.child_or_insert("configuration").find_id_mut(id);
+            merge(found.ok_or_else(no_such)?, &object);
+            continue;
+        }
+        let section = section(run, cib, &object)?;
+        match section.find_child_mut(|c| same(c, &object)) {
+            Some(old) => merge(old, &object),
+            None if create => section.push(object),
+            None => return Err(no_such()),
+        }
+    }
+    Ok(())
+}
+
+/// Attributes of `new` win; its children are merged into those of the same tag and id, or added.
+fn merge(old: &mut Element, new: &Element) {
+    for (name, value) in new.attrs() {
+        old.set_attr(name, value);
+    }
+    for child in new.children() {
+        match old.find_child_mut(|c| same(c, child)) {
+            Some(known) => merge(known, child),
+            None => old.push(child.clone()),
+        }
+    }
+}
+
+fn replace(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+    let input = input(run)?;
+    match input.name() {
+        "cib" => {
+            let new = input.child("configuration").ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
+            *cib.child_or_insert("configuration") = new.clone();
+        }
+        "configuration" => *cib.child_or_insert("configuration") = input,
+        name if SECTIONS.contains(&name) => {
+            *cib.child_or_insert("configuration").child_or_insert(name) = input.clone();
+        }
+        _ => {
+            let section = section(run, cib, &input)?;
+            *section.find_child_mut(|c| same(c, &input)).ok_or_else(no_such)? = input;
+        }
+    }
+    Ok(())
+}
+
+fn delete(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+    if let Some(path) = run.options.last("xpath") {
+        let found = Selector::parse(path).map_err(|e| failed(Exit::CONFIG, &e))?.find(cib);
+        let wanted = if run.options.has("delete-all") { found.len() } else { 1 };
+        // From the end, so that the positions before stay what they are.
+        for path in found.iter().take(wanted).rev() {
+            remove_at(cib, path);
+        }
+        return Ok(());
+    }
+    let object = input(run)?;
+    let configuration = cib.child_or_insert("configuration");
+    remove_first(configuration, &|e| {
+        e.name() == object.name() && object.attrs().all(|(n, v)| e.attr(n) == Some(v))
+    });
+    Ok(())
+}
+
+fn remove_at(root: &mut Element, path: &[usize]) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let parent = parents.iter().try_fold(root, |e, at| e.children_mut().nth(*at));
+    let Some(parent) = parent else { return };
+    let elements = parent.nodes().iter().enumerate().filter(|(_, n)| matches!(n, crm_core::cib::Child::Element(_)));
+    if let Some((at, _)) = elements.clone().nth(*last) {
+        parent.nodes_mut().remove(at);
+    }
+}
+
+fn remove_first(element: &mut Element, wanted: &dyn Fn(&Element) -> bool) -> bool {
+    if let Some(at) = element.position(wanted) {
+        element.nodes_mut().remove(at);
+        return true;
+    }
+    let Some(inside) = element.find_child_mut(|c| c.descendants().skip(1).any(wanted)) else { return false };
+    remove_first(inside, wanted)
+}
+
+fn patch(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+    let patch = Patch::from_xml(&input(run)?).map_err(|e| failed(Exit::CONFIG, &e.to_string()))?;
+    *cib = patch.apply(cib).map_err(|e| failed(Exit(103), &e.to_string()))?;
+    Ok(())
+}

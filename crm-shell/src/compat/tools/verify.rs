@@ -1,0 +1,92 @@
+//! `crm_verify` (O-195, O-196).
+
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crm_core::cib::{Element, parse};
+use crm_core::rules::Moment;
+use crm_core::scheduler::model::Severity;
+use crm_core::scheduler::{self, Input};
+
+use super::super::exit::Exit;
+use super::super::options::{COMMON, Group, Value, opt};
+use super::{Done, Failure, Run, Tool};
+
+const CRM_VERIFY: Tool = Tool {
+    name: "crm_verify",
+    purpose: "Check a configuration for errors and for what probably is one",
+    groups: &[COMMON, Group {
+        title: "Sources",
+        options: &[
+            opt('L', "live-check", Value::None, "The running cluster's"),
+            opt('x', "xml-file", Value::Required("FILE"), "A file"),
+            opt('X', "xml-text", Value::Required("XML"), "A text"),
+            opt('p', "xml-pipe", Value::None, "Standard input"),
+            opt('S', "save-xml", Value::Required("FILE"), "Save what was checked"),
+        ],
+    }],
+    body: verify,
+};
+
+/// Runs `crm_verify`.
+pub fn crm_verify(arguments: &[String]) -> ExitCode {
+    CRM_VERIFY.main(arguments)
+}
+
+fn source(run: &mut Run<'_>) -> Result<Element, Failure> {
+    let unreadable = |what: String| Failure::new(Exit::ERROR, format!("crm_verify: Couldn't parse input {what}"));
+    if let Some(path) = run.options.last("xml-file") {
+        let text = std::fs::read_to_string(path).map_err(|_| unreadable(format!("file: {path}")))?;
+        parse(&text).map_err(|e| unreadable(format!("file: {path} ({e})")))
+    } else if let Some(text) = run.options.last("xml-text") {
+        parse(text).map_err(|_| unreadable(format!("string: {text}")))
+    } else if run.options.has("xml-pipe") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|_| unreadable("from STDIN.".into()))?;
+        parse(&text).map_err(|_| unreadable("from STDIN.".into()))
+    } else if run.options.has("live-check") {
+        run.access.cib().map_err(|e| {
+            let Failure { text, exit } = e.into();
+            Failure::new(exit, format!("crm_verify: CIB query failed: {text}"))
+        })
+    } else {
+        let text = "crm_verify: No configuration source specified.  Use --help for usage information.";
+        Err(Failure::new(Exit::ERROR, text))
+    }
+}
+
+fn verify(run: &mut Run<'_>) -> Done {
+    let mut cib = source(run)?;
+    if cib.name() != "cib" {
+        let text = "crm_verify: This tool can only check complete configurations (i.e. those starting with <cib>).";
+        return Err(Failure::new(Exit::PROTOCOL, text));
+    }
+    cib.child_or_insert("status");
+    if let Some(path) = run.options.last("save-xml") {
+        std::fs::write(path, cib.to_pretty())
+            .map_err(|e| Failure::new(Exit::CANNOT_CREATE, format!("crm_verify: {path}: {e}")))?;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = Moment { epoch: i64::try_from(now).unwrap_or(i64::MAX), offset: 0 };
+    let schedule = scheduler::schedule(&Input::new(&cib, now));
+    let messages = &schedule.cluster.messages;
+    if run.options.has("verbose") {
+        for message in messages {
+            run.console.error(&message.text);
+        }
+    }
+    let any = |bad: [Severity; 2]| messages.iter().any(|m| bad.contains(&m.severity));
+    let verdict = if any([Severity::ConfigError, Severity::Error]) {
+        "Errors found during check: config not valid"
+    } else if any([Severity::ConfigWarning, Severity::Warning]) {
+        "Warnings found during check: config may not be valid"
+    } else {
+        return Ok(Exit::OK);
+    };
+    run.console.error(&format!("crm_verify: {verdict}"));
+    if !run.options.has("verbose") {
+        run.console.error("-V may provide more details");
+    }
+    Ok(Exit::CONFIG)
+}

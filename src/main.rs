@@ -5,18 +5,31 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crm_shell::compat::tools;
+
 /// A program that this executable carries: its name, and what runs it with its arguments.
 type Program = (&'static str, fn(&[String]) -> ExitCode);
 
 /// Every program but the shell, which takes whatever is left.
 const PROGRAMS: &[Program] = &[
     ("agent", resource_agents::main),
+    ("attrd_updater", tools::attrd_updater),
+    ("cibadmin", tools::cibadmin),
+    ("crm_attribute", tools::crm_attribute),
+    ("crm_failcount", tools::crm_failcount),
+    ("crm_master", tools::crm_master),
     ("crm_mon", crm_shell::compat::mon::main),
+    ("crm_node", tools::crm_node),
+    ("crm_resource", tools::crm_resource),
     ("crm_simulate", crm_shell::compat::simulate::main),
+    ("crm_standby", tools::crm_standby),
+    ("crm_verify", tools::crm_verify),
+    ("crmadmin", tools::crmadmin),
     ("crmd", crmd),
     ("demo", crm_shell::demo::run),
     ("lab-stage", crm_shell::demo::stage),
     ("links", links),
+    ("stonith_admin", tools::stonith_admin),
 ];
 
 /// Names that only make sense after `crm`; `crm links` leaves them out.

@@ -65,7 +65,10 @@ impl Metadata {
             return Err(format!("expected <resource-agent>, found <{}>", root.name()));
         }
         let items = |section: &'static str, tag: &'static str| {
-            root.child(section).into_iter().flat_map(Element::children).filter(move |c| c.name() == tag)
+            root.child(section)
+                .into_iter()
+                .flat_map(Element::children)
+                .filter(move |c| c.name() == tag)
         };
         let yes = |e: &Element, a| matches!(e.attr(a), Some("1" | "true" | "yes"));
         let parameters = items("parameters", "parameter").map(|p| Parameter {
@@ -98,16 +101,20 @@ impl Metadata {
     }
 
     /// The advice for an operation; for monitors by role and depth where the agent has them.
-    pub fn operation(&self, name: &str, role: Option<&str>, depth: Option<&str>) -> Option<&Operation> {
+    pub fn operation(
+        &self,
+        name: &str,
+        role: Option<&str>,
+        depth: Option<&str>,
+    ) -> Option<&Operation> {
         let modern = |r: &str| match r {
             "Master" => "Promoted".to_string(),
             "Slave" => "Unpromoted".to_string(),
             other => other.to_string(),
         };
         let all = || self.operations.iter().filter(|o| o.name == name);
-        let by_role = role.and_then(|r| {
-            all().find(|o| o.role.as_deref().map(modern) == Some(modern(r)))
-        });
+        let by_role =
+            role.and_then(|r| all().find(|o| o.role.as_deref().map(modern) == Some(modern(r))));
         let by_depth = depth.and_then(|d| all().find(|o| o.depth.as_deref() == Some(d)));
         by_role.or(by_depth).or_else(|| all().next())
     }
@@ -127,7 +134,8 @@ fn without_doctype(text: &str) -> String {
 /// The agents of a machine.
 pub trait Agents {
     /// What an agent says about itself; `None` if there is no such agent.
-    fn metadata(&mut self, class: &str, provider: Option<&str>, kind: &str) -> Option<Rc<Metadata>>;
+    fn metadata(&mut self, class: &str, provider: Option<&str>, kind: &str)
+    -> Option<Rc<Metadata>>;
     /// The providers of an OCF agent of this type, sorted.
     fn providers(&mut self, kind: &str) -> Vec<String>;
     /// The agents of a class, and of one provider.
@@ -152,8 +160,12 @@ impl Default for Installed {
 
 const STONITH_PLUGINS: &str = "/usr/lib/stonith/plugins/external";
 const SBIN: &[&str] = &["/usr/sbin", "/sbin", "/usr/bin"];
-const UNITS: &[&str] =
-    &["/etc/systemd/system", "/run/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
+const UNITS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
 
 impl Installed {
     fn load(&self, class: &str, provider: Option<&str>, kind: &str) -> Option<Metadata> {
@@ -192,7 +204,12 @@ impl Installed {
 }
 
 impl Agents for Installed {
-    fn metadata(&mut self, class: &str, provider: Option<&str>, kind: &str) -> Option<Rc<Metadata>> {
+    fn metadata(
+        &mut self,
+        class: &str,
+        provider: Option<&str>,
+        kind: &str,
+    ) -> Option<Rc<Metadata>> {
         let key = format!("{class}:{}:{kind}", provider.unwrap_or_default());
         if let Some(known) = self.known.get(&key) {
             return known.clone();
@@ -337,7 +354,10 @@ mod tests {
         let m = Metadata::parse(text).unwrap();
         assert!(m.parameters[0].required && m.parameters[0].unique);
         assert_eq!(m.parameters[0].default.as_deref(), Some("d"));
-        assert_eq!(m.operation("monitor", Some("Promoted"), None).unwrap().interval.as_deref(), Some("9s"));
+        assert_eq!(
+            m.operation("monitor", Some("Promoted"), None).unwrap().interval.as_deref(),
+            Some("9s")
+        );
         assert!(Metadata::parse("<x/>").is_err());
     }
 }

@@ -74,7 +74,14 @@ mod tests {
     #[test]
     fn changed_lines_are_marked() {
         let mut out = String::new();
-        lines("primitive a Dummy \\\n\tparams x=1", "primitive a Dummy \\\n\tparams x=2 \\\n\tmeta y=1", &mut out);
-        assert_eq!(out, "  primitive a Dummy \\\n- \tparams x=1\n+ \tparams x=2 \\\n+ \tmeta y=1\n");
+        lines(
+            "primitive a Dummy \\\n\tparams x=1",
+            "primitive a Dummy \\\n\tparams x=2 \\\n\tmeta y=1",
+            &mut out,
+        );
+        assert_eq!(
+            out,
+            "  primitive a Dummy \\\n- \tparams x=1\n+ \tparams x=2 \\\n+ \tmeta y=1\n"
+        );
     }
 }

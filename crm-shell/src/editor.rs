@@ -212,8 +212,7 @@ fn check_object(session: &mut Session, id: &str) -> Outcome {
     let Session { editor: Some(editor), agents, .. } = session else { return Ok(()) };
     let mut findings = Vec::new();
     if let Some(object) = editor.now.find(id).filter(|o| !o.kind.is_constraint()) {
-        let mut context =
-            check::Context { configuration: &editor.now, agents: agents.as_mut() };
+        let mut context = check::Context { configuration: &editor.now, agents: agents.as_mut() };
         findings = check::semantic(&mut context, &object);
     }
     say(session, id, &findings);

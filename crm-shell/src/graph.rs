@@ -7,18 +7,27 @@ use crate::language::{Kind, agent, is_member};
 
 /// DOT text.
 pub fn dot(configuration: &Configuration) -> String {
-    let mut out = String::from("digraph \"configuration\" {\n  compound=true;\n  node [shape=box, style=\"rounded,filled\", fillcolor=\"#e4e5e6\"];\n");
+    let mut out = String::from(
+        "digraph \"configuration\" {\n  compound=true;\n  node [shape=box, style=\"rounded,filled\", fillcolor=\"#e4e5e6\"];\n",
+    );
     for object in configuration.objects() {
         match object.kind {
             Kind::Node => {
                 let name = object.element.attr("uname").unwrap_or(object.id);
-                out.push_str(&format!("  {} [shape=box, style=bold, color=\"#7ac142\"];\n", quoted(name)));
+                out.push_str(&format!(
+                    "  {} [shape=box, style=bold, color=\"#7ac142\"];\n",
+                    quoted(name)
+                ));
             }
             Kind::Primitive if object.parent.is_none_or(|p| p.name() != "group") => {
                 out.push_str(&primitive(configuration, object.element, "  "));
             }
             Kind::Group => {
-                out.push_str(&format!("  subgraph {} {{\n    label={};\n", quoted(&format!("cluster_{}", object.id)), quoted(object.id)));
+                out.push_str(&format!(
+                    "  subgraph {} {{\n    label={};\n",
+                    quoted(&format!("cluster_{}", object.id)),
+                    quoted(object.id)
+                ));
                 for member in object.element.children().filter(|c| is_member(c)) {
                     out.push_str(&primitive(configuration, member, "    "));
                 }
@@ -26,7 +35,9 @@ pub fn dot(configuration: &Configuration) -> String {
             }
             Kind::Order => order(configuration, object.element, &mut out),
             Kind::Location => {
-                if let (Some(node), Some(rsc)) = (object.element.attr("node"), object.element.attr("rsc")) {
+                if let (Some(node), Some(rsc)) =
+                    (object.element.attr("node"), object.element.attr("rsc"))
+                {
                     let score = object.element.attr("score").unwrap_or_default();
                     out.push_str(&format!(
                         "  {} -> {} [style=dashed, dir=none, label={}];\n",
@@ -47,7 +58,11 @@ fn primitive(configuration: &Configuration, e: &Element, pad: &str) -> String {
     let resolved = configuration.resolved(e).unwrap_or_else(|| e.clone());
     let id = e.id().unwrap_or_default();
     let style = if resolved.attr("class") == Some("stonith") { ", style=dashed" } else { "" };
-    format!("{pad}{} [label={}{style}];\n", quoted(id), quoted(&format!("{id}\n{}", agent(&resolved))))
+    format!(
+        "{pad}{} [label={}{style}];\n",
+        quoted(id),
+        quoted(&format!("{id}\n{}", agent(&resolved)))
+    )
 }
 
 fn order(configuration: &Configuration, e: &Element, out: &mut String) {
@@ -56,18 +71,25 @@ fn order(configuration: &Configuration, e: &Element, out: &mut String) {
         chain = vec![vec![last_of(configuration, first)], vec![first_of(configuration, then)]];
     }
     for set in e.children().filter(|c| c.name() == "resource_set") {
-        let members: Vec<String> = set.children().filter_map(Element::id).map(str::to_string).collect();
+        let members: Vec<String> =
+            set.children().filter_map(Element::id).map(str::to_string).collect();
         if set.attr("sequential") == Some("false") {
             chain.push(members);
         } else {
             chain.extend(members.into_iter().map(|m| vec![m]));
         }
     }
-    let label = e.attr("kind").filter(|k| *k != "Mandatory").map(|k| format!(" [label={}]", quoted(k)));
+    let label =
+        e.attr("kind").filter(|k| *k != "Mandatory").map(|k| format!(" [label={}]", quoted(k)));
     for pair in chain.windows(2) {
         for a in &pair[0] {
             for b in &pair[1] {
-                out.push_str(&format!("  {} -> {}{};\n", quoted(a), quoted(b), label.as_deref().unwrap_or_default()));
+                out.push_str(&format!(
+                    "  {} -> {}{};\n",
+                    quoted(a),
+                    quoted(b),
+                    label.as_deref().unwrap_or_default()
+                ));
             }
         }
     }

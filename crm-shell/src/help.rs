@@ -32,7 +32,8 @@ fn title(level: Level) -> String {
 /// The help of a command.
 pub fn command(level: Level, command: &Command) -> String {
     let at = if level == Level::Root { String::new() } else { format!("{} ", level.name()) };
-    let mut out = format!("{at}{}: {}\n\nUsage:\n  {}\n", command.name, command.about, command.usage);
+    let mut out =
+        format!("{at}{}: {}\n\nUsage:\n  {}\n", command.name, command.about, command.usage);
     if !command.aliases.is_empty() {
         out.push_str(&format!("\nOther names: {}\n", command.aliases.join(", ")));
     }
@@ -51,9 +52,8 @@ pub fn command(level: Level, command: &Command) -> String {
 /// The help for some words: a level, a command of this level, or a level and a command.
 pub fn topic(here: Level, words: &[String]) -> Option<String> {
     let find = |level: Level, name: &str| {
-        available(level).find(|c| {
-            c.name == name || c.aliases.contains(&name) || c.old.contains(&name)
-        })
+        available(level)
+            .find(|c| c.name == name || c.aliases.contains(&name) || c.old.contains(&name))
     };
     match words {
         [] => Some(level(here)),
@@ -65,9 +65,7 @@ pub fn topic(here: Level, words: &[String]) -> Option<String> {
             if let Some(found) = Level::from_name(one) {
                 return Some(level(found));
             }
-            Level::ALL
-                .iter()
-                .find_map(|l| find(*l, one).map(|c| command(*l, c)))
+            Level::ALL.iter().find_map(|l| find(*l, one).map(|c| command(*l, c)))
         }
         [first, second, ..] => {
             let level = Level::from_name(first)?;
@@ -107,7 +105,9 @@ pub fn wrap(names: &[&str], width: usize) -> String {
 
 /// The reference of all levels and commands, in Markdown.
 pub fn reference() -> String {
-    let mut out = String::from("# Commands of the crm shell\n\nMade from the table of commands; `crm help` prints the same.\n");
+    let mut out = String::from(
+        "# Commands of the crm shell\n\nMade from the table of commands; `crm help` prints the same.\n",
+    );
     for l in Level::ALL {
         let name = if *l == Level::Root { "crm".to_string() } else { format!("crm {}", l.name()) };
         out.push_str(&format!("\n## {name}\n\n{}.\n\n", capital(l.about())));
@@ -131,7 +131,8 @@ pub fn reference() -> String {
 
 /// A manual page in troff, for a level; the root page is `crm(8)`.
 pub fn manual(level: Level) -> String {
-    let name = if level == Level::Root { "crm".to_string() } else { format!("crm-{}", level.name()) };
+    let name =
+        if level == Level::Root { "crm".to_string() } else { format!("crm-{}", level.name()) };
     let mut out = format!(
         ".TH {} 8 2026-11\n.SH NAME\n{name} \\- {}\n.SH COMMANDS\n",
         name.to_uppercase(),

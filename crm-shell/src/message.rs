@@ -57,14 +57,13 @@ impl Place {
             return None;
         }
         let end = self.span.end.min(self.source.text.len());
-        let width = self.source.text.get(self.span.start..end).map_or(1, |t| {
-            t.lines().next().map_or(1, |l| l.chars().count()).max(1)
-        });
-        let lead: String = shown
-            .chars()
-            .take(column - 1)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
+        let width = self
+            .source
+            .text
+            .get(self.span.start..end)
+            .map_or(1, |t| t.lines().next().map_or(1, |l| l.chars().count()).max(1));
+        let lead: String =
+            shown.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let marks = "~".repeat(width - 1);
         Some(format!("  {shown}\n  {lead}^{marks}"))
     }
@@ -120,7 +119,8 @@ impl Message {
             Severity::Warning => ("WARNING", "33"),
             Severity::Error => ("ERROR", "31"),
         };
-        let mut out = if colour { format!("\x1b[{code}m{word}\x1b[0m: ") } else { format!("{word}: ") };
+        let mut out =
+            if colour { format!("\x1b[{code}m{word}\x1b[0m: ") } else { format!("{word}: ") };
         if let Some(place) = &self.place
             && let Some(name) = &place.source.name
         {
@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_message_points_at_the_word() {
-        let source = Rc::new(Source { name: Some("web.crm".into()), text: "one\n\tlocatin x\n".into() });
+        let source =
+            Rc::new(Source { name: Some("web.crm".into()), text: "one\n\tlocatin x\n".into() });
         let message = Message::error("no such thing").at(Some(Place { source, span: 5..12 }));
         assert_eq!(
             message.render(false),

@@ -53,8 +53,7 @@ fn primitive(cib: &Element, id: &str) -> Vec<Running> {
 /// Whether a history ends with the resource running, and promoted.
 fn active(history: &Element) -> Option<bool> {
     let call = |o: &Element| o.attr("call-id").and_then(|c| c.parse::<i64>().ok()).unwrap_or(-1);
-    let mut ops: Vec<&Element> =
-        history.children().filter(|o| o.name() == "lrm_rsc_op").collect();
+    let mut ops: Vec<&Element> = history.children().filter(|o| o.name() == "lrm_rsc_op").collect();
     ops.sort_by_key(|o| call(o));
     let mut state = None;
     for op in ops {

@@ -360,12 +360,13 @@ impl Session {
                 Ok(command)
             }
             table::Found::None(near) => {
-                let at = if level == Level::Root { String::new() } else { format!("{}: ", level.name()) };
-                let mut message =
-                    Message::error(format!("{at}Unknown command '{}'", name.text)).at(Some(Place {
-                        source: source.clone(),
-                        span: name.span.clone(),
-                    }));
+                let at = if level == Level::Root {
+                    String::new()
+                } else {
+                    format!("{}: ", level.name())
+                };
+                let mut message = Message::error(format!("{at}Unknown command '{}'", name.text))
+                    .at(Some(Place { source: source.clone(), span: name.span.clone() }));
                 if !near.is_empty() {
                     message = message.help(format!("did you mean {}?", near.join(" or ")));
                 }

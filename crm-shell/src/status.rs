@@ -59,14 +59,19 @@ fn finish(session: &mut Session, sink: &Collected, code: u8) -> Outcome {
         return Ok(());
     }
     let said = sink.err.trim().to_string();
-    Err(if said.is_empty() { Failure::from(format!("failed with code {code}")) } else { said.into() })
+    Err(if said.is_empty() {
+        Failure::from(format!("failed with code {code}"))
+    } else {
+        said.into()
+    })
 }
 
 fn shadow_file(session: &mut Session) -> Result<Option<String>, Failure> {
     let Some(name) = session.shadow.clone() else { return Ok(None) };
     let cib: Element = session.access.cib()?;
     let file = std::env::temp_dir().join(format!("crm-shadow-{name}-{}", std::process::id()));
-    std::fs::write(&file, cib.to_pretty()).map_err(|e| Failure::from(format!("could not open {}: {e}", file.display())))?;
+    std::fs::write(&file, cib.to_pretty())
+        .map_err(|e| Failure::from(format!("could not open {}: {e}", file.display())))?;
     Ok(Some(file.to_string_lossy().into_owned()))
 }
 

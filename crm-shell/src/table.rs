@@ -182,7 +182,17 @@ impl Command {
         complete: &'static [Argument],
         action: Action,
     ) -> Command {
-        Command { name, aliases: &[], old: &[], usage, about, help: "", arguments, complete, action }
+        Command {
+            name,
+            aliases: &[],
+            old: &[],
+            usage,
+            about,
+            help: "",
+            arguments,
+            complete,
+            action,
+        }
     }
 
     /// The same entry with other names.
@@ -292,10 +302,16 @@ mod tests {
 
     #[test]
     fn beginnings_are_accepted_and_guesses_only_for_people() {
-        assert!(matches!(find(Level::Configure, "prim", false), Found::Exact(c) if c.name == "primitive"));
-        assert!(matches!(find(Level::Configure, "primitve", false), Found::None(n) if n == ["primitive"]));
+        assert!(
+            matches!(find(Level::Configure, "prim", false), Found::Exact(c) if c.name == "primitive")
+        );
+        assert!(
+            matches!(find(Level::Configure, "primitve", false), Found::None(n) if n == ["primitive"])
+        );
         assert!(matches!(find(Level::Configure, "primitve", true), Found::Guess(_)));
         assert!(matches!(find(Level::Configure, "e", false), Found::None(n) if n.len() > 1));
-        assert!(matches!(find(Level::Root, "cfg", false), Found::Exact(c) if c.name == "configure"));
+        assert!(
+            matches!(find(Level::Root, "cfg", false), Found::Exact(c) if c.name == "configure")
+        );
     }
 }

@@ -14,10 +14,7 @@ pub fn check(configuration: &Configuration) -> Vec<Finding> {
     if !objects.iter().any(|o| o.kind == Kind::Primitive) {
         return out;
     }
-    let fencing = configuration
-        .property("stonith-enabled")
-        .and_then(boolean)
-        .unwrap_or(true);
+    let fencing = configuration.property("stonith-enabled").and_then(boolean).unwrap_or(true);
     let devices = objects.iter().any(|o| {
         o.kind == Kind::Primitive
             && configuration.resolved(o.element).is_some_and(|e| e.attr("class") == Some("stonith"))
@@ -43,9 +40,12 @@ pub fn check(configuration: &Configuration) -> Vec<Finding> {
                 for name in ["ordered", "collocated"] {
                     if configuration.value(object.id, "meta_attributes", name).is_some() {
                         out.push(
-                            Finding::error(format!("{}: groups no longer have '{name}'", object.id))
-                                .about(name)
-                                .help("use a resource set in a colocation or order instead"),
+                            Finding::error(format!(
+                                "{}: groups no longer have '{name}'",
+                                object.id
+                            ))
+                            .about(name)
+                            .help("use a resource set in a colocation or order instead"),
                         );
                     }
                 }

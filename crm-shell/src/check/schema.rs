@@ -236,13 +236,13 @@ fn wrong_value(kind: &Value, name: &str, value: &str, ids: &BTreeSet<&str>) -> O
         Value::Score => numeric_score(value)
             .is_none()
             .then(|| format!("schema: score '{value}' is neither a number nor INFINITY")),
-        Value::OneOf(words) => (!words.contains(&value)).then(|| {
-            format!("schema: {name} '{value}' is none of {}", words.join(", "))
-        }),
+        Value::OneOf(words) => (!words.contains(&value))
+            .then(|| format!("schema: {name} '{value}' is none of {}", words.join(", "))),
         Value::Boolean => (!BOOLEANS.contains(&value))
             .then(|| format!("schema: {name} '{value}' is neither true nor false")),
-        Value::Reference => (!ids.contains(value))
-            .then(|| format!("{name} references an unknown ID '{value}'")),
+        Value::Reference => {
+            (!ids.contains(value)).then(|| format!("{name} references an unknown ID '{value}'"))
+        }
     }
 }
 
@@ -250,8 +250,8 @@ fn properties(root: &Element, out: &mut Vec<Finding>) {
     let sets = root.child("crm_config").into_iter().flat_map(Element::children);
     for pair in sets.flat_map(Element::children).filter(|c| c.name() == "nvpair") {
         let (name, value) = (pair.attr("name").unwrap_or_default(), pair.attr("value"));
-        let old_stack = name == "cluster-infrastructure"
-            && value.is_some_and(|v| OLD_STACKS.contains(&v));
+        let old_stack =
+            name == "cluster-infrastructure" && value.is_some_and(|v| OLD_STACKS.contains(&v));
         if DROPPED_PROPERTIES.contains(&name) || old_stack {
             out.push(
                 Finding::error(format!(

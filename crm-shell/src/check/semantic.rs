@@ -70,7 +70,9 @@ pub fn unknown_properties(id: &str, set: &Element) -> Vec<Finding> {
             Some(property) => {
                 let value = pair.attr("value").unwrap_or_default();
                 if let Some(wrong) = property.wrong_value(value) {
-                    out.push(Finding::warning(format!("{id}: {name}='{value}': {wrong}")).about(name));
+                    out.push(
+                        Finding::warning(format!("{id}: {name}='{value}': {wrong}")).about(name),
+                    );
                 }
             }
             None => {
@@ -80,10 +82,10 @@ pub fn unknown_properties(id: &str, set: &Element) -> Vec<Finding> {
                         "{id}: property '{name}' is no such option; did you mean '{near}'?"
                     ))
                     .about(name),
-                    None => Finding::warning(format!(
-                        "{id}: nothing here reads a property '{name}'"
-                    ))
-                    .about(name),
+                    None => {
+                        Finding::warning(format!("{id}: nothing here reads a property '{name}'"))
+                            .about(name)
+                    }
                 });
             }
         }
@@ -96,8 +98,10 @@ fn primitive(context: &mut Context<'_>, object: &Object<'_>) -> Vec<Finding> {
     let Some(resolved) = context.configuration.resolved(object.element) else {
         let template = object.element.attr("template").unwrap_or_default();
         out.push(
-            Finding::error(format!("{template}: there is no such resource template; object '{template}' does not exist"))
-                .about(template),
+            Finding::error(format!(
+                "{template}: there is no such resource template; object '{template}' does not exist"
+            ))
+            .about(template),
         );
         return out;
     };
@@ -130,7 +134,9 @@ fn no_agent(
     let text = format!("{id}: no such resource agent: {name}");
     let finding = Finding::error(text).about(kind);
     match near {
-        Some(near) => finding.help(format!("did you mean '{near}'? 'ra list {class}' has them all")),
+        Some(near) => {
+            finding.help(format!("did you mean '{near}'? 'ra list {class}' has them all"))
+        }
         None => finding.help(format!("'ra list {class}' has all that are installed on this node")),
     }
 }
@@ -139,7 +145,10 @@ fn no_agent(
 fn is_common(class: &str, name: &str) -> bool {
     let fencing = class == "stonith"
         && (name.starts_with("pcmk_")
-            || matches!(name, "priority" | "stonith-timeout" | "provides" | "action" | "port" | "plug"));
+            || matches!(
+                name,
+                "priority" | "stonith-timeout" | "provides" | "action" | "port" | "plug"
+            ));
     fencing || name.starts_with('$') || matches!(name, "trace_ra" | "trace_dir" | "trace_file")
 }
 
@@ -159,7 +168,8 @@ fn parameters(
     let refers = sets().any(|s| s.attr("id-ref").is_some());
     if object.kind == Kind::Primitive && !refers {
         for p in metadata.parameters.iter().filter(|p| p.required) {
-            let supplied = class == "stonith" && matches!(p.name.as_str(), "action" | "port" | "plug");
+            let supplied =
+                class == "stonith" && matches!(p.name.as_str(), "action" | "port" | "plug");
             if !supplied && !names.contains(&p.name.as_str()) {
                 let text = format!("{}: required parameter \"{}\" not defined", object.id, p.name);
                 let help = if p.short.is_empty() {
@@ -190,7 +200,11 @@ fn values(id: &str, resolved: &Element, agent: &str, metadata: &Metadata, out: &
         let address = name == "ip" && matches!(agent, "IPaddr" | "IPaddr2" | "IPsrcaddr");
         if address && value.parse::<IpAddr>().is_err() {
             let text = format!("{id}: {name}: '{value}' is no IP address");
-            out.push(Finding::error(text).about(name).help("an address looks like 192.0.2.10 or 2001:db8::10"));
+            out.push(
+                Finding::error(text)
+                    .about(name)
+                    .help("an address looks like 192.0.2.10 or 2001:db8::10"),
+            );
             continue;
         }
         let kind = metadata.parameter(name).map_or("string", |p| p.kind.as_str());
@@ -201,7 +215,8 @@ fn values(id: &str, resolved: &Element, agent: &str, metadata: &Metadata, out: &
         };
         if let Some(wanted) = wrong.filter(|_| !value.is_empty()) {
             out.push(
-                Finding::warning(format!("{id}: {name}='{value}': the agent wants {wanted}")).about(name),
+                Finding::warning(format!("{id}: {name}='{value}': the agent wants {wanted}"))
+                    .about(name),
             );
         }
     }
@@ -220,10 +235,19 @@ fn operations(id: &str, resolved: &Element, metadata: &Metadata, out: &mut Vec<F
                 && !value.starts_with('P')
                 && value != "INFINITY"
             {
-                out.push(Finding::warning(format!("{id}: {key} '{value}' of {name} is no duration")).about(value));
+                out.push(
+                    Finding::warning(format!("{id}: {key} '{value}' of {name} is no duration"))
+                        .about(value),
+                );
             }
         }
-        if let Some(wrong) = interval_finding(id, name, interval, advice.and_then(|a| a.interval.as_deref()), &mut monitors) {
+        if let Some(wrong) = interval_finding(
+            id,
+            name,
+            interval,
+            advice.and_then(|a| a.interval.as_deref()),
+            &mut monitors,
+        ) {
             out.push(wrong);
         }
         let advised = advice.and_then(|a| a.timeout.as_deref());
@@ -251,11 +275,15 @@ fn interval_finding(
     let advice = advised.map(|a| format!(" (advised: {a})")).unwrap_or_default();
     if name != "monitor" {
         let plain = matches!(name, "start" | "stop" | "promote" | "demote");
-        return (plain && ms != 0)
-            .then(|| Finding::warning(format!("{id}: {name} does not recur; its interval must be 0")).about(interval));
+        return (plain && ms != 0).then(|| {
+            Finding::warning(format!("{id}: {name} does not recur; its interval must be 0"))
+                .about(interval)
+        });
     }
     if ms == 0 {
-        return Some(Finding::warning(format!("{id}: a monitor with interval 0 never runs{advice}")));
+        return Some(Finding::warning(format!(
+            "{id}: a monitor with interval 0 never runs{advice}"
+        )));
     }
     if monitors.contains(&ms) {
         return Some(Finding::warning(format!(
@@ -280,7 +308,9 @@ fn constraint(configuration: &Configuration, object: &Object<'_>) -> Vec<Finding
     for node in named.filter(|n| !known(n)) {
         let near = nearest(node, nodes.iter().map(String::as_str));
         let near = near.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
-        out.push(Finding::warning(format!("{}: there is no node {node}{near}", object.id)).about(node));
+        out.push(
+            Finding::warning(format!("{}: there is no node {node}{near}", object.id)).about(node),
+        );
     }
     for id in crate::configuration::references(object.element) {
         let Some(target) = configuration.find(id) else {
@@ -325,7 +355,10 @@ fn fencing(configuration: &Configuration, object: &Object<'_>) -> Vec<Finding> {
         if let Some(target) = level.attr("target")
             && configuration.find_node(target).is_none()
         {
-            out.push(Finding::warning(format!("fencing_topology: there is no node {target}")).about(target));
+            out.push(
+                Finding::warning(format!("fencing_topology: there is no node {target}"))
+                    .about(target),
+            );
         }
         for device in level.attr("devices").unwrap_or_default().split(',') {
             match configuration.find_resource(device) {

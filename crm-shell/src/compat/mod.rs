@@ -6,6 +6,7 @@ pub mod mon;
 pub mod options;
 pub mod output;
 pub mod simulate;
+pub mod tools;
 
 use std::process::ExitCode;
 

@@ -208,12 +208,7 @@ impl Configuration {
     }
 
     fn merge_set(&mut self, kind: Kind, statement: Statement) -> Result<Added> {
-        let id = statement
-            .element
-            .id()
-            .or(kind.default_id())
-            .unwrap_or_default()
-            .to_string();
+        let id = statement.element.id().or(kind.default_id()).unwrap_or_default().to_string();
         if let Some(other) = self.find(&id).filter(|o| o.kind != kind && o.kind != Kind::Node) {
             return Err(EditError::Exists {
                 kind: kind.keyword(),

@@ -219,9 +219,7 @@ impl Configuration {
     fn element_mut(&mut self, kind: Kind, id: &str) -> Option<&mut Element> {
         match kind {
             Kind::Fencing => self.root.child_mut("fencing-topology"),
-            kind if kind.is_resource() => {
-                resource_mut(self.root.child_mut("resources")?, id)
-            }
+            kind if kind.is_resource() => resource_mut(self.root.child_mut("resources")?, id),
             kind => self
                 .root
                 .child_mut(kind.section())?
@@ -257,9 +255,7 @@ fn push_objects<'a>(
 }
 
 fn resource_mut<'a>(holder: &'a mut Element, id: &str) -> Option<&'a mut Element> {
-    let holds = |e: &Element| {
-        is_member(e) || e.name() == "template"
-    };
+    let holds = |e: &Element| is_member(e) || e.name() == "template";
     let inside = |e: &Element| contains_resource(e, id);
     let child = holder.find_child_mut(|c| holds(c) && inside(c))?;
     if child.id() == Some(id) { Some(child) } else { resource_mut(child, id) }
@@ -272,9 +268,8 @@ fn contains_resource(e: &Element, id: &str) -> bool {
 /// Adds what a template says and the primitive does not.
 fn merge_inherited(out: &mut Element, inherited: &Element) {
     let tag = inherited.name().to_string();
-    let key = |e: &Element| {
-        (e.attr("name").map(str::to_string), e.attr("interval").map(str::to_string))
-    };
+    let key =
+        |e: &Element| (e.attr("name").map(str::to_string), e.attr("interval").map(str::to_string));
     match out.child_mut(&tag) {
         None => out.push(inherited.clone()),
         Some(own) => {

@@ -35,9 +35,8 @@ impl Configuration {
                 });
                 let users: Vec<(u8, String)> =
                     users.map(|o| (o.kind.rank(), o.id.to_string())).collect();
-                report.extend(
-                    users.iter().map(|(_, u)| Removed::Hanging(format!("primitive:{u}"))),
-                );
+                report
+                    .extend(users.iter().map(|(_, u)| Removed::Hanging(format!("primitive:{u}"))));
                 targets.extend(users);
             }
             targets.push((kind.rank(), id));
@@ -77,8 +76,7 @@ impl Configuration {
         let Some(object) = self.find(id).filter(|o| o.kind != Kind::Node) else { return };
         let kind = object.kind;
         let element = object.element.clone();
-        let members: Vec<Element> =
-            element.children().filter(|c| is_member(c)).cloned().collect();
+        let members: Vec<Element> = element.children().filter(|c| is_member(c)).cloned().collect();
         let mut frame = element.clone();
         frame.retain(|c| !is_member(c));
         self.ids.remove(&frame);
@@ -117,12 +115,7 @@ impl Configuration {
         }
     }
 
-    fn drop_from_constraints(
-        &mut self,
-        id: &str,
-        heir: Option<&str>,
-        report: &mut Vec<Removed>,
-    ) {
+    fn drop_from_constraints(&mut self, id: &str, heir: Option<&str>, report: &mut Vec<Removed>) {
         for name in self.constraints_of(id) {
             let Some(object) = self.find(&name) else { continue };
             let kind = object.kind;
@@ -242,8 +235,7 @@ pub fn refers(constraint: &Element, id: &str) -> bool {
 
 /// Every resource that a constraint refers to.
 pub fn references(constraint: &Element) -> Vec<&str> {
-    let mut out: Vec<&str> =
-        SIMPLE_REFERENCES.iter().filter_map(|a| constraint.attr(a)).collect();
+    let mut out: Vec<&str> = SIMPLE_REFERENCES.iter().filter_map(|a| constraint.attr(a)).collect();
     let members = constraint.children_named("resource_set").flat_map(Element::children);
     out.extend(members.filter_map(Element::id));
     out
@@ -320,7 +312,8 @@ fn simplify(constraint: &mut Element) {
         "rsc_order" => (["first", "then"], "action"),
         _ => return,
     };
-    let off = |e: &Element, a| e.attr(a).and_then(crate::language::vocabulary::boolean) == Some(false);
+    let off =
+        |e: &Element, a| e.attr(a).and_then(crate::language::vocabulary::boolean) == Some(false);
     let sets: Vec<Element> = constraint.children_named("resource_set").cloned().collect();
     let parallel = |s: &Element| off(s, "sequential") && s.children().count() > 1;
     if sets.iter().any(|s| parallel(s) || off(s, "require-all")) {
@@ -329,7 +322,8 @@ fn simplify(constraint: &mut Element) {
     let mut members: Vec<(String, Option<String>)> = Vec::new();
     for set in &sets {
         let qualifier = set.attr(suffix).map(str::to_string);
-        members.extend(set.children().filter_map(|m| Some((m.id()?.to_string(), qualifier.clone()))));
+        members
+            .extend(set.children().filter_map(|m| Some((m.id()?.to_string(), qualifier.clone()))));
     }
     let [a, b] = members.as_slice() else { return };
     // One sequential set says the opposite order of what a plain colocation says.

@@ -61,8 +61,10 @@ impl Configuration {
             }),
             Some(("related", name)) => is_related(object, name),
             _ if word.contains(['*', '?']) => matches_glob(word, object.id),
-            _ => object.id == word
-                || object.kind == Kind::Node && object.element.attr("uname") == Some(word),
+            _ => {
+                object.id == word
+                    || object.kind == Kind::Node && object.element.attr("uname") == Some(word)
+            }
         }
     }
 }

@@ -106,11 +106,8 @@ impl Configuration {
     /// The value of `name` in the sets `tag` of an object.
     pub fn value(&self, id: &str, tag: &str, name: &str) -> Option<&str> {
         let object = self.find(id)?;
-        let mut pairs = object
-            .element
-            .children()
-            .filter(|c| c.name() == tag)
-            .flat_map(Element::children);
+        let mut pairs =
+            object.element.children().filter(|c| c.name() == tag).flat_map(Element::children);
         pairs.find(|p| p.attr("name") == Some(name))?.attr("value")
     }
 
@@ -191,9 +188,7 @@ fn set_in(
             let suffix = if tag == "utilization" { "-utilization" } else { "" };
             set.set_attr("id", format!("nodes-{node}{suffix}"));
         }
-        let members = |c: &crm_core::cib::Child| {
-            matches!(c, crm_core::cib::Child::Element(e) if crate::language::is_member(e))
-        };
+        let members = |c: &crm_core::cib::Child| matches!(c, crm_core::cib::Child::Element(e) if crate::language::is_member(e));
         let at = element.nodes().iter().position(members).unwrap_or(element.nodes().len());
         element.nodes_mut().insert(at, crm_core::cib::Child::Element(set.into()));
     }

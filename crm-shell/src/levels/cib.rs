@@ -15,14 +15,63 @@ const SHADOW: &[Argument] = &[Argument::Shadow];
 
 /// Its commands.
 pub const COMMANDS: &[Command] = &[
-    Command::new("new", "new [<name>] [withstatus] [force] [empty]", "make a copy and use it", (0, Some(4)), &[Argument::Any, Argument::OneOf(&["withstatus", "force", "empty"])], Action::Run(new)),
-    Command::new("use", "use [<name>]", "work on a copy; without a name on the cluster again", (0, Some(2)), SHADOW, Action::Run(use_shadow)),
+    Command::new(
+        "new",
+        "new [<name>] [withstatus] [force] [empty]",
+        "make a copy and use it",
+        (0, Some(4)),
+        &[Argument::Any, Argument::OneOf(&["withstatus", "force", "empty"])],
+        Action::Run(new),
+    ),
+    Command::new(
+        "use",
+        "use [<name>]",
+        "work on a copy; without a name on the cluster again",
+        (0, Some(2)),
+        SHADOW,
+        Action::Run(use_shadow),
+    ),
     Command::new("list", "list", "the copies there are", (0, Some(0)), &[], Action::Run(list)),
-    Command::new("diff", "diff", "what the copy in use changes", (0, Some(0)), &[], Action::Run(diff)),
-    Command::new("commit", "commit [<name>]", "put a copy in force", (0, Some(1)), SHADOW, Action::Run(commit)),
-    Command::new("reset", "reset <name>", "make a copy equal to the cluster again", (1, Some(1)), SHADOW, Action::Run(reset)),
-    Command::new("delete", "delete <name>", "delete a copy", (1, Some(1)), SHADOW, Action::Run(delete)),
-    Command::new("import", "import <file> [<name>]", "make a copy of a file and use it", (1, Some(2)), &[Argument::File, Argument::Any], Action::Run(import)),
+    Command::new(
+        "diff",
+        "diff",
+        "what the copy in use changes",
+        (0, Some(0)),
+        &[],
+        Action::Run(diff),
+    ),
+    Command::new(
+        "commit",
+        "commit [<name>]",
+        "put a copy in force",
+        (0, Some(1)),
+        SHADOW,
+        Action::Run(commit),
+    ),
+    Command::new(
+        "reset",
+        "reset <name>",
+        "make a copy equal to the cluster again",
+        (1, Some(1)),
+        SHADOW,
+        Action::Run(reset),
+    ),
+    Command::new(
+        "delete",
+        "delete <name>",
+        "delete a copy",
+        (1, Some(1)),
+        SHADOW,
+        Action::Run(delete),
+    ),
+    Command::new(
+        "import",
+        "import <file> [<name>]",
+        "make a copy of a file and use it",
+        (1, Some(2)),
+        &[Argument::File, Argument::Any],
+        Action::Run(import),
+    ),
 ];
 
 fn directory() -> Result<PathBuf, Failure> {
@@ -34,17 +83,22 @@ fn directory() -> Result<PathBuf, Failure> {
         return Ok(path.parent().map(std::path::Path::to_path_buf).unwrap_or_default());
     }
     if nix::unistd::geteuid().is_root() {
-        let state = std::env::var_os("CRM_STATE_DIR").map_or_else(|| "/var/lib/crm".into(), PathBuf::from);
+        let state =
+            std::env::var_os("CRM_STATE_DIR").map_or_else(|| "/var/lib/crm".into(), PathBuf::from);
         return Ok(state.join("shadow"));
     }
-    let home = std::env::var_os("HOME").ok_or_else(|| Failure::from("there is no home directory"))?;
+    let home =
+        std::env::var_os("HOME").ok_or_else(|| Failure::from("there is no home directory"))?;
     Ok(PathBuf::from(home).join(".cib"))
 }
 
 fn path(name: &str) -> Result<PathBuf, Failure> {
     let good = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
     if !good || name.starts_with('.') {
-        return Err(format!("Invalid name '{name}' for a copy; expected letters, digits, '-' and '_'").into());
+        return Err(format!(
+            "Invalid name '{name}' for a copy; expected letters, digits, '-' and '_'"
+        )
+        .into());
     }
     Ok(directory()?.join(format!("shadow.{name}")))
 }
@@ -142,7 +196,8 @@ fn diff(session: &mut Session, _call: &Call<'_>) -> Outcome {
         return Err("no copy is in use ('cib use <name>')".into());
     }
     let (live, shadow) = (open().cib()?, session.access.cib()?);
-    let text = crate::diff::configurations(&Configuration::new(&live), &Configuration::new(&shadow));
+    let text =
+        crate::diff::configurations(&Configuration::new(&live), &Configuration::new(&shadow));
     session.printer.print(&text);
     Ok(())
 }
@@ -155,11 +210,13 @@ fn commit(session: &mut Session, call: &Call<'_>) -> Outcome {
     editor::settle(session)?;
     let text = std::fs::read_to_string(&file)
         .map_err(|e| Failure::from(format!("could not open {}: {e}", file.display())))?;
-    let shadow = cib::parse(&text).map_err(|e| Failure::from(format!("{}: {e}", file.display())))?;
+    let shadow =
+        cib::parse(&text).map_err(|e| Failure::from(format!("{}: {e}", file.display())))?;
     let mut live = open();
     let base = live.cib()?;
-    let configuration =
-        shadow.child("configuration").ok_or_else(|| Failure::from("the copy has no configuration"))?;
+    let configuration = shadow
+        .child("configuration")
+        .ok_or_else(|| Failure::from("the copy has no configuration"))?;
     live.commit(&base, configuration, &format!("cib commit {name}"))?;
     Ok(())
 }
@@ -173,10 +230,15 @@ fn reset(_session: &mut Session, call: &Call<'_>) -> Outcome {
 fn delete(session: &mut Session, call: &Call<'_>) -> Outcome {
     let name = &call.arguments[0].text;
     if session.shadow.as_deref() == Some(name) {
-        return Err(Message::error(format!("shadow CIB {name} is in use; 'cib use' goes back to the cluster")).at(call.place(0)).into());
+        return Err(Message::error(format!(
+            "shadow CIB {name} is in use; 'cib use' goes back to the cluster"
+        ))
+        .at(call.place(0))
+        .into());
     }
     let file = existing(call, name)?;
-    std::fs::remove_file(&file).map_err(|e| format!("could not delete {}: {e}", file.display()).into())
+    std::fs::remove_file(&file)
+        .map_err(|e| format!("could not delete {}: {e}", file.display()).into())
 }
 
 fn import(session: &mut Session, call: &Call<'_>) -> Outcome {
@@ -184,7 +246,8 @@ fn import(session: &mut Session, call: &Call<'_>) -> Outcome {
     let text = std::fs::read_to_string(source)
         .map_err(|e| Message::error(format!("could not open {source}: {e}")).at(call.place(0)))?;
     let cib = cib::parse(&text).map_err(|e| Failure::from(format!("{source}: {e}")))?;
-    let stem = std::path::Path::new(source).file_stem().and_then(|s| s.to_str()).unwrap_or("import");
+    let stem =
+        std::path::Path::new(source).file_stem().and_then(|s| s.to_str()).unwrap_or("import");
     let name = call.get(1).unwrap_or(stem).to_string();
     write(&path(&name)?, &cib)?;
     switch(session, Some(&name))

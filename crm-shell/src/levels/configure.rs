@@ -13,7 +13,12 @@ use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Argument, Command, Level};
 
-const fn statement(kind: Kind, name: &'static str, usage: &'static str, about: &'static str) -> Command {
+const fn statement(
+    kind: Kind,
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+) -> Command {
     let complete: &'static [Argument] = match kind {
         Kind::Node => &[Argument::Statement(Kind::Node)],
         _ => &[Argument::Statement(Kind::Primitive)],
@@ -120,16 +125,23 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
 }
 
 /// Objects as a `cib` document without status.
-pub fn cib_xml(base: &Element, now: &Configuration, objects: &[Object<'_>], style: &Style) -> String {
+pub fn cib_xml(
+    base: &Element,
+    now: &Configuration,
+    objects: &[Object<'_>],
+    style: &Style,
+) -> String {
     let mut cib = base.clone();
     cib.retain(|c| c.name() == "configuration");
     let mut configuration = now.root().clone();
     let chosen: Vec<&str> = objects.iter().map(|o| o.id).collect();
     let whole = objects.len() == now.objects().len();
     if !whole {
-        configuration.retain(|s| s.name() != "fencing-topology" || chosen.contains(&"fencing_topology"));
+        configuration
+            .retain(|s| s.name() != "fencing-topology" || chosen.contains(&"fencing_topology"));
         for section in configuration.children_mut().filter(|s| s.name() != "fencing-topology") {
-            section.retain(|e| e.descendants().any(|d| d.id().is_some_and(|id| chosen.contains(&id))));
+            section
+                .retain(|e| e.descendants().any(|d| d.id().is_some_and(|id| chosen.contains(&id))));
         }
     }
     mask(&mut configuration, style);
@@ -141,7 +153,9 @@ pub fn cib_xml(base: &Element, now: &Configuration, objects: &[Object<'_>], styl
 }
 
 fn mask(e: &mut Element, style: &Style) {
-    let hides = e.attr("name").is_some_and(|n| style.hidden.iter().any(|p| crate::language::matches_glob(p, n)));
+    let hides = e
+        .attr("name")
+        .is_some_and(|n| style.hidden.iter().any(|p| crate::language::matches_glob(p, n)));
     if e.name() == "nvpair" && hides && e.attr("value").is_some() {
         e.set_attr("value", "******");
     }
@@ -204,7 +218,9 @@ fn delete(session: &mut Session, call: &Call<'_>) -> Outcome {
 pub fn say_removed(session: &mut Session, report: &[Removed]) {
     for item in report {
         match item {
-            Removed::Hanging(what) => session.note(format!("{what} deleted too, it was left hanging")),
+            Removed::Hanging(what) => {
+                session.note(format!("{what} deleted too, it was left hanging"))
+            }
             Removed::Updated(what) => session.note(format!("constraint {what} updated")),
         }
     }
@@ -241,7 +257,9 @@ fn timeouts_of(session: &mut Session, id: &str) -> Outcome {
     let class = resolved.attr("class").unwrap_or("ocf");
     let kind = resolved.attr("type").unwrap_or_default();
     let Some(metadata) = agents.metadata(class, resolved.attr("provider"), kind) else {
-        return Err(format!("{id}: no such resource agent: {}", crate::language::agent(&resolved)).into());
+        return Err(
+            format!("{id}: no such resource agent: {}", crate::language::agent(&resolved)).into()
+        );
     };
     let mut implied = vec!["start", "stop"];
     if promotable {
@@ -260,7 +278,8 @@ fn timeouts_of(session: &mut Session, id: &str) -> Outcome {
         else {
             continue;
         };
-        let op = Element::new("op").with("name", name).with("timeout", timeout).with("interval", "0");
+        let op =
+            Element::new("op").with("name", name).with("timeout", timeout).with("interval", "0");
         editor.now.add_operation(id, op)?;
     }
     Ok(())
@@ -291,7 +310,9 @@ fn modgroup(session: &mut Session, call: &Call<'_>) -> Outcome {
     };
     let editor = open(session)?;
     let Some(object) = editor.now.find(group) else {
-        return Err(Message::error(format!("group {group} does not exist")).at(call.place(0)).into());
+        return Err(Message::error(format!("group {group} does not exist"))
+            .at(call.place(0))
+            .into());
     };
     if object.kind != Kind::Group {
         return Err(Message::error(format!("{group} is not a group")).at(call.place(0)).into());
@@ -311,7 +332,9 @@ fn modgroup(session: &mut Session, call: &Call<'_>) -> Outcome {
         let Some(here) = at(member) else { return Err(no_member(member, 2).into()) };
         members.remove(here);
         if members.is_empty() {
-            return Err(format!("{member} is the last one in {group}; delete the group instead").into());
+            return Err(
+                format!("{member} is the last one in {group}; delete the group instead").into()
+            );
         }
     } else {
         let target = match position {
@@ -322,7 +345,9 @@ fn modgroup(session: &mut Session, call: &Call<'_>) -> Outcome {
             None => members.len(),
         };
         if editor.now.find_resource(member).is_none() {
-            return Err(Message::error(format!("object {member} does not exist")).at(call.place(2)).into());
+            return Err(Message::error(format!("object {member} does not exist"))
+                .at(call.place(2))
+                .into());
         }
         members.insert(target, member.clone());
     }
@@ -393,7 +418,8 @@ fn erase(session: &mut Session, call: &Call<'_>) -> Outcome {
         Some(_) => return Err(call.usage()),
         None => {
             let objects = editor.now.objects();
-            let up = objects.iter().find(|o| o.kind == Kind::Primitive && running(&editor.base, o.id));
+            let up =
+                objects.iter().find(|o| o.kind == Kind::Primitive && running(&editor.base, o.id));
             if let Some(o) = up.filter(|_| !force) {
                 return Err(format!("resource {} is running; nothing was erased", o.id).into());
             }
@@ -491,7 +517,9 @@ fn upgrade(session: &mut Session, call: &Call<'_>) -> Outcome {
 fn graph(session: &mut Session, call: &Call<'_>) -> Outcome {
     let kind = call.get(0).unwrap_or("dot");
     if kind != "dot" {
-        return Err(Message::error(format!("graph: no output of kind '{kind}'; expected dot")).at(call.place(0)).into());
+        return Err(Message::error(format!("graph: no output of kind '{kind}'; expected dot"))
+            .at(call.place(0))
+            .into());
     }
     let editor = open(session)?;
     let text = crate::graph::dot(&editor.now);
@@ -527,4 +555,3 @@ pub fn pipe(program: &str, input: &str) -> Result<String, Failure> {
     }
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
-

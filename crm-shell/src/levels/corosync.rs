@@ -10,17 +10,96 @@ use crate::table::{Action, Argument, Command};
 /// Its commands.
 pub const COMMANDS: &[Command] = &[
     Command::new("show", "show", "print cluster.conf", (0, Some(0)), &[], Action::Run(show)),
-    Command::new("get", "get <path>", "print a value, such as totem.token or nodelist.node.name", (1, Some(1)), &[Argument::Any], Action::Run(get)),
-    Command::new("set", "set <path> <value>", "change a value", (2, Some(2)), &[Argument::Any], Action::Run(set)),
-    Command::new("edit", "edit", "edit cluster.conf in $EDITOR", (0, Some(0)), &[], Action::Run(edit)),
-    Command::new("status", "status", "members and quorum of the ring", (0, Some(1)), &[], Action::Run(status)),
-    Command::new("add-node", "add-node <address> [<name>]", "add a node to cluster.conf", (1, Some(2)), &[], Action::Run(add_node)).aliases(&["add_node"]),
-    Command::new("del-node", "del-node <name>", "remove a node from cluster.conf", (1, Some(1)), &[Argument::Node], Action::Run(del_node)).aliases(&["del_node"]),
-    Command::new("reload", "reload", "let the daemon read cluster.conf again", (0, Some(0)), &[], Action::Absent("the daemon reads cluster.conf when it starts ('cluster restart')")),
-    Command::new("diff", "diff", "compare cluster.conf on all nodes", (0, None), &[], Action::Absent("the cluster gives no remote shell; use ssh and diff")),
-    Command::new("pull", "pull <node>", "fetch cluster.conf from a node", (0, None), &[], Action::Absent("the cluster gives no remote shell; use scp")),
-    Command::new("push", "push <node> ...", "copy cluster.conf to nodes", (0, None), &[], Action::Absent("the cluster gives no remote shell; use scp")),
-    Command::new("log", "log", "print the log", (0, Some(0)), &[], Action::Absent("the daemon writes to the journal: journalctl -u crm")),
+    Command::new(
+        "get",
+        "get <path>",
+        "print a value, such as totem.token or nodelist.node.name",
+        (1, Some(1)),
+        &[Argument::Any],
+        Action::Run(get),
+    ),
+    Command::new(
+        "set",
+        "set <path> <value>",
+        "change a value",
+        (2, Some(2)),
+        &[Argument::Any],
+        Action::Run(set),
+    ),
+    Command::new(
+        "edit",
+        "edit",
+        "edit cluster.conf in $EDITOR",
+        (0, Some(0)),
+        &[],
+        Action::Run(edit),
+    ),
+    Command::new(
+        "status",
+        "status",
+        "members and quorum of the ring",
+        (0, Some(1)),
+        &[],
+        Action::Run(status),
+    ),
+    Command::new(
+        "add-node",
+        "add-node <address> [<name>]",
+        "add a node to cluster.conf",
+        (1, Some(2)),
+        &[],
+        Action::Run(add_node),
+    )
+    .aliases(&["add_node"]),
+    Command::new(
+        "del-node",
+        "del-node <name>",
+        "remove a node from cluster.conf",
+        (1, Some(1)),
+        &[Argument::Node],
+        Action::Run(del_node),
+    )
+    .aliases(&["del_node"]),
+    Command::new(
+        "reload",
+        "reload",
+        "let the daemon read cluster.conf again",
+        (0, Some(0)),
+        &[],
+        Action::Absent("the daemon reads cluster.conf when it starts ('cluster restart')"),
+    ),
+    Command::new(
+        "diff",
+        "diff",
+        "compare cluster.conf on all nodes",
+        (0, None),
+        &[],
+        Action::Absent("the cluster gives no remote shell; use ssh and diff"),
+    ),
+    Command::new(
+        "pull",
+        "pull <node>",
+        "fetch cluster.conf from a node",
+        (0, None),
+        &[],
+        Action::Absent("the cluster gives no remote shell; use scp"),
+    ),
+    Command::new(
+        "push",
+        "push <node> ...",
+        "copy cluster.conf to nodes",
+        (0, None),
+        &[],
+        Action::Absent("the cluster gives no remote shell; use scp"),
+    ),
+    Command::new(
+        "log",
+        "log",
+        "print the log",
+        (0, Some(0)),
+        &[],
+        Action::Absent("the daemon writes to the journal: journalctl -u crm"),
+    ),
 ];
 
 fn file() -> PathBuf {
@@ -73,7 +152,8 @@ fn entries(text: &str) -> Vec<Entry> {
 pub fn address_of(text: &str, name: &str) -> Option<String> {
     let all = entries(text);
     let named = all.iter().find(|e| e.path == "nodelist.node.name" && e.value == name)?;
-    let address = all.iter().find(|e| e.block == named.block && e.path == "nodelist.node.ring0_addr")?;
+    let address =
+        all.iter().find(|e| e.block == named.block && e.path == "nodelist.node.ring0_addr")?;
     Some(address.value.clone())
 }
 
@@ -86,9 +166,12 @@ fn show(session: &mut Session, _call: &Call<'_>) -> Outcome {
 fn get(session: &mut Session, call: &Call<'_>) -> Outcome {
     let path = &call.arguments[0].text;
     let all = entries(&read_config()?);
-    let values: Vec<String> = all.into_iter().filter(|e| e.path == *path).map(|e| e.value).collect();
+    let values: Vec<String> =
+        all.into_iter().filter(|e| e.path == *path).map(|e| e.value).collect();
     if values.is_empty() {
-        return Err(Message::error(format!("{path} not found in cluster.conf")).at(call.place(0)).into());
+        return Err(Message::error(format!("{path} not found in cluster.conf"))
+            .at(call.place(0))
+            .into());
     }
     session.printer.print(&values.join("\n"));
     Ok(())
@@ -96,7 +179,8 @@ fn get(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn write(text: &str) -> Outcome {
     let path = file();
-    std::fs::write(&path, text).map_err(|e| format!("could not open {}: {e}", path.display()).into())
+    std::fs::write(&path, text)
+        .map_err(|e| format!("could not open {}: {e}", path.display()).into())
 }
 
 fn set(session: &mut Session, call: &Call<'_>) -> Outcome {
@@ -116,7 +200,10 @@ fn set(session: &mut Session, call: &Call<'_>) -> Outcome {
                 Failure::from(format!("expected <section>.<key>, found '{path}'"))
             })?;
             let opening = format!("{section} {{");
-            match lines.iter().position(|l| l.trim().replace("{", " {").replace("  ", " ") == opening) {
+            match lines
+                .iter()
+                .position(|l| l.trim().replace("{", " {").replace("  ", " ") == opening)
+            {
                 Some(at) => lines.insert(at + 1, format!("    {key}: {value}")),
                 None => lines.push(format!("{section} {{\n    {key}: {value}\n}}")),
             }
@@ -130,10 +217,15 @@ fn set(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
     if !session.interactive {
-        return Err(Message::error("edit: there is no terminal to edit on").at(call.place(0)).into());
+        return Err(Message::error("edit: there is no terminal to edit on")
+            .at(call.place(0))
+            .into());
     }
     let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".into());
-    let status = Process::new("/bin/sh").args(["-c", &format!("{editor} \"$1\""), "edit"]).arg(file()).status();
+    let status = Process::new("/bin/sh")
+        .args(["-c", &format!("{editor} \"$1\""), "edit"])
+        .arg(file())
+        .status();
     match status {
         Ok(s) if s.success() => Ok(()),
         Ok(s) => Err(format!("'{editor}' failed ({s})").into()),
@@ -143,7 +235,8 @@ fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn status(session: &mut Session, _call: &Call<'_>) -> Outcome {
     let state = session.access.state(None)?;
-    let mut out = format!("ring {}, quorum: {}\n", state.ring_seq, if state.quorate { "yes" } else { "no" });
+    let mut out =
+        format!("ring {}, quorum: {}\n", state.ring_seq, if state.quorate { "yes" } else { "no" });
     for member in &state.members {
         out.push_str(&format!("  {}\n", member.name));
     }
@@ -155,14 +248,19 @@ fn add_node(session: &mut Session, call: &Call<'_>) -> Outcome {
     let address = &call.arguments[0].text;
     let text = read_config()?;
     let all = entries(&text);
-    let taken = |what: &str| all.iter().any(|e| e.path.starts_with("nodelist.node.") && e.value == what);
+    let taken =
+        |what: &str| all.iter().any(|e| e.path.starts_with("nodelist.node.") && e.value == what);
     let name = call.get(1).map_or(address.clone(), str::to_string);
     if taken(address) || taken(&name) {
-        return Err(Message::error(format!("{address} is already in cluster.conf")).at(call.place(0)).into());
+        return Err(Message::error(format!("{address} is already in cluster.conf"))
+            .at(call.place(0))
+            .into());
     }
     let ids = all.iter().filter(|e| e.path == "nodelist.node.nodeid");
     let next = ids.filter_map(|e| e.value.parse::<u32>().ok()).max().unwrap_or(0) + 1;
-    let entry = format!("    node {{\n        ring0_addr: {address}\n        name: {name}\n        nodeid: {next}\n    }}\n");
+    let entry = format!(
+        "    node {{\n        ring0_addr: {address}\n        name: {name}\n        nodeid: {next}\n    }}\n"
+    );
     let Some(start) = text.find("nodelist") else {
         return write(&format!("{text}nodelist {{\n{entry}}}\n"));
     };
@@ -188,7 +286,9 @@ fn del_node(session: &mut Session, call: &Call<'_>) -> Outcome {
     let all = entries(&text);
     let hit = all.iter().find(|e| e.path.starts_with("nodelist.node.") && e.value == *name);
     let Some(hit) = hit else {
-        return Err(Message::error(format!("node {name} not found in cluster.conf")).at(call.place(0)).into());
+        return Err(Message::error(format!("node {name} not found in cluster.conf"))
+            .at(call.place(0))
+            .into());
     };
     let lines: Vec<&str> = text.lines().collect();
     let start = (0..=hit.line).rev().find(|i| lines[*i].trim().ends_with('{')).unwrap_or(hit.line);

@@ -51,11 +51,12 @@ pub fn load(session: &mut Session, call: &Call<'_>) -> Outcome {
         }
     };
     let text = read_file(file)?;
-    let loaded = if xml || text.trim_start().starts_with("<?xml") || text.trim_start().starts_with("<cib") {
-        from_xml(&text, file)?
-    } else {
-        from_text(session, Source { name: Some(file.clone()), text })?
-    };
+    let loaded =
+        if xml || text.trim_start().starts_with("<?xml") || text.trim_start().starts_with("<cib") {
+            from_xml(&text, file)?
+        } else {
+            from_text(session, Source { name: Some(file.clone()), text })?
+        };
     let editor = open(session)?;
     let before = editor.now.clone();
     let existing: Vec<String> = ids(&editor.now);
@@ -137,7 +138,10 @@ fn from_text(session: &mut Session, source: Source) -> Result<Vec<Loaded>, Failu
 
 fn from_xml(text: &str, file: &str) -> Result<Vec<Loaded>, Failure> {
     let root = cib::parse(text).map_err(|e| {
-        Failure::from(format!("{file}:{}:{}: the XML cannot be parsed: {}", e.line, e.column, e.message))
+        Failure::from(format!(
+            "{file}:{}:{}: the XML cannot be parsed: {}",
+            e.line, e.column, e.message
+        ))
     })?;
     let wrapped = match root.name() {
         "configuration" => Element::new("cib").with_child(root),
@@ -173,8 +177,7 @@ fn from_element(kind: Kind, element: &Element, id: &str) -> Statement {
 pub fn regroup(group: &Element, members: &[String]) -> Statement {
     let mut statement = from_element(Kind::Group, group, group.id().unwrap_or_default());
     statement.embedded.clear();
-    statement.members =
-        members.iter().map(|m| Reference { id: m.clone(), span: 0..0 }).collect();
+    statement.members = members.iter().map(|m| Reference { id: m.clone(), span: 0..0 }).collect();
     statement
 }
 
@@ -192,11 +195,8 @@ fn apply(session: &mut Session, mut loaded: Vec<Loaded>, merge: bool) -> Outcome
             Kind::Monitor => false,
             _ => editor.now.find(&id).is_some_and(|o| o.kind != Kind::Node),
         };
-        let added = if exists {
-            editor.now.replace(statement, merge)
-        } else {
-            editor.now.add(statement)
-        };
+        let added =
+            if exists { editor.now.replace(statement, merge) } else { editor.now.add(statement) };
         let added = added.map_err(|e| Message::error(e.to_string()).at(place))?;
         editor.remember(&added.id, &words, &source);
         for missing in added.missing {
@@ -232,7 +232,12 @@ pub fn save(session: &mut Session, call: &Call<'_>) -> Outcome {
 }
 
 /// Text of some objects and their names, for `edit` and `filter`.
-fn text_of(session: &mut Session, ids: &[String], xml: bool, one_line: bool) -> Result<(String, Vec<String>), Failure> {
+fn text_of(
+    session: &mut Session,
+    ids: &[String],
+    xml: bool,
+    one_line: bool,
+) -> Result<(String, Vec<String>), Failure> {
     let editor = open(session)?;
     let selection = editor.now.select(ids, &editor.start)?;
     let names = selection.objects.iter().map(|o| o.id.to_string()).collect();
@@ -332,11 +337,8 @@ pub fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
             return Err(format!("edit: '{editor}' failed ({status}); nothing was changed").into());
         }
         let edited = std::fs::read_to_string(file.path()).map_err(wrong)?;
-        let edited: String = edited
-            .lines()
-            .filter(|l| !l.starts_with("#! "))
-            .map(|l| format!("{l}\n"))
-            .collect();
+        let edited: String =
+            edited.lines().filter(|l| !l.starts_with("#! ")).map(|l| format!("{l}\n")).collect();
         if edited == text {
             return Ok(());
         }

@@ -15,19 +15,111 @@ const VALUE: &[Argument] =
 
 /// Its commands.
 pub const COMMANDS: &[Command] = &[
-    Command::new("status", "status", "the nodes as the configuration has them", (0, Some(1)), NODE, Action::Run(status)),
-    Command::new("show", "show [<node>]", "nodes, their ids and attributes", (0, Some(1)), NODE, Action::Run(show)).old(&["list"]),
-    Command::new("standby", "standby [<node> ...] [--all] [reboot|forever]", "move everything off a node and keep it off", (0, None), NODE, Action::Run(standby)),
-    Command::new("online", "online [<node> ...] [--all]", "let a node run resources again", (0, None), NODE, Action::Run(online)),
-    Command::new("maintenance", "maintenance [<node>]", "leave everything on a node alone", (0, Some(1)), NODE, Action::Run(maintenance)),
-    Command::new("ready", "ready [<node>]", "end the maintenance of a node", (0, Some(1)), NODE, Action::Run(ready)),
-    Command::new("fence", "fence <node>", "have a node powered off or reset by its fencing device", (1, Some(1)), NODE, Action::Run(fence)),
-    Command::new("clearstate", "clearstate <node>", "say that a node is certainly off (a human looked)", (1, Some(1)), NODE, Action::Run(clearstate)),
-    Command::new("delete", "delete <node>", "remove a node that left for good", (1, Some(1)), NODE, Action::Run(delete)),
-    Command::new("attribute", "attribute <node> {set <name> <value> | delete <name> | show <name>}", "permanent attributes of a node", (3, Some(4)), VALUE, Action::Run(attribute)),
-    Command::new("status-attr", "status-attr <node> {set <name> <value> | delete <name> | show <name>}", "attributes that end with the node's membership", (3, Some(4)), VALUE, Action::Run(transient)),
-    Command::new("utilization", "utilization <node> {set <name> <value> | delete <name> | show <name>}", "what a node has to offer", (3, Some(4)), VALUE, Action::Run(utilization)),
-    Command::new("server", "server [<node> ...]", "addresses of nodes", (0, None), NODE, Action::Run(server)),
+    Command::new(
+        "status",
+        "status",
+        "the nodes as the configuration has them",
+        (0, Some(1)),
+        NODE,
+        Action::Run(status),
+    ),
+    Command::new(
+        "show",
+        "show [<node>]",
+        "nodes, their ids and attributes",
+        (0, Some(1)),
+        NODE,
+        Action::Run(show),
+    )
+    .old(&["list"]),
+    Command::new(
+        "standby",
+        "standby [<node> ...] [--all] [reboot|forever]",
+        "move everything off a node and keep it off",
+        (0, None),
+        NODE,
+        Action::Run(standby),
+    ),
+    Command::new(
+        "online",
+        "online [<node> ...] [--all]",
+        "let a node run resources again",
+        (0, None),
+        NODE,
+        Action::Run(online),
+    ),
+    Command::new(
+        "maintenance",
+        "maintenance [<node>]",
+        "leave everything on a node alone",
+        (0, Some(1)),
+        NODE,
+        Action::Run(maintenance),
+    ),
+    Command::new(
+        "ready",
+        "ready [<node>]",
+        "end the maintenance of a node",
+        (0, Some(1)),
+        NODE,
+        Action::Run(ready),
+    ),
+    Command::new(
+        "fence",
+        "fence <node>",
+        "have a node powered off or reset by its fencing device",
+        (1, Some(1)),
+        NODE,
+        Action::Run(fence),
+    ),
+    Command::new(
+        "clearstate",
+        "clearstate <node>",
+        "say that a node is certainly off (a human looked)",
+        (1, Some(1)),
+        NODE,
+        Action::Run(clearstate),
+    ),
+    Command::new(
+        "delete",
+        "delete <node>",
+        "remove a node that left for good",
+        (1, Some(1)),
+        NODE,
+        Action::Run(delete),
+    ),
+    Command::new(
+        "attribute",
+        "attribute <node> {set <name> <value> | delete <name> | show <name>}",
+        "permanent attributes of a node",
+        (3, Some(4)),
+        VALUE,
+        Action::Run(attribute),
+    ),
+    Command::new(
+        "status-attr",
+        "status-attr <node> {set <name> <value> | delete <name> | show <name>}",
+        "attributes that end with the node's membership",
+        (3, Some(4)),
+        VALUE,
+        Action::Run(transient),
+    ),
+    Command::new(
+        "utilization",
+        "utilization <node> {set <name> <value> | delete <name> | show <name>}",
+        "what a node has to offer",
+        (3, Some(4)),
+        VALUE,
+        Action::Run(utilization),
+    ),
+    Command::new(
+        "server",
+        "server [<node> ...]",
+        "addresses of nodes",
+        (0, None),
+        NODE,
+        Action::Run(server),
+    ),
 ];
 
 /// The node a command is about: an argument, or this one.
@@ -71,14 +163,14 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
         let id = node.id().unwrap_or_default();
         let label = if id == name { name.to_string() } else { format!("{name}({id})") };
         let state = status.and_then(|s| s.children().find(|n| n.attr("uname") == Some(name)));
-        let online = state.is_some_and(|s| {
-            s.attr("crmd") == Some("online") && s.attr("join") == Some("member")
-        });
+        let online = state
+            .is_some_and(|s| s.attr("crmd") == Some("online") && s.attr("join") == Some("member"));
         let offline = if online { "" } else { "(offline)" };
         out.push_str(&format!("{label}: {kind}{offline}\n"));
         let pairs = node.children().flat_map(Element::children).filter(|p| p.name() == "nvpair");
         for pair in pairs {
-            let (n, v) = (pair.attr("name").unwrap_or_default(), pair.attr("value").unwrap_or_default());
+            let (n, v) =
+                (pair.attr("name").unwrap_or_default(), pair.attr("value").unwrap_or_default());
             out.push_str(&format!("\t{n}={v}\n"));
         }
     }
@@ -110,7 +202,13 @@ fn targets(session: &mut Session, call: &Call<'_>) -> Result<Vec<String>, Failur
     Ok(names)
 }
 
-fn update(session: &mut Session, node: &str, name: &str, value: Option<&str>, transient: bool) -> Outcome {
+fn update(
+    session: &mut Session,
+    node: &str,
+    name: &str,
+    value: Option<&str>,
+    transient: bool,
+) -> Outcome {
     session.access.update_attribute(&AttributeUpdate {
         node: node.to_string(),
         name: name.to_string(),
@@ -189,7 +287,8 @@ fn clearstate(session: &mut Session, call: &Call<'_>) -> Outcome {
     editor::settle(session)?;
     let node = call.arguments[0].text.clone();
     check_node(session, &node, "clearstate")?;
-    let question = format!("Is {node} off for certain? Whatever runs there may be started elsewhere");
+    let question =
+        format!("Is {node} off for certain? Whatever runs there may be started elsewhere");
     if !session.ask(&question) {
         return Err("clearstate: not done without a confirmation (-F or -y)".into());
     }
@@ -205,7 +304,10 @@ fn delete(session: &mut Session, call: &Call<'_>) -> Outcome {
     session.editor = None;
     check_node(session, &node, "delete")?;
     let editor = open(session)?;
-    let state = editor.base.child("status").and_then(|s| s.children().find(|n| n.attr("uname") == Some(&node)));
+    let state = editor
+        .base
+        .child("status")
+        .and_then(|s| s.children().find(|n| n.attr("uname") == Some(&node)));
     if state.is_some_and(|s| s.attr("crmd") == Some("online")) && !session.options.force {
         return Err(Message::error(format!("cannot delete {node}: it is online"))
             .help(format!("stop the cluster on {node} first, or use -F"))
@@ -253,7 +355,9 @@ fn values(session: &mut Session, call: &Call<'_>, transient: bool) -> Outcome {
                 .and_then(|p| p.attr("value"))
                 .map(str::to_string);
             let Some(value) = value else {
-                return Err(Message::error(format!("{node}: {name} not found")).at(call.place(2)).into());
+                return Err(Message::error(format!("{node}: {name} not found"))
+                    .at(call.place(2))
+                    .into());
             };
             let scope = if transient { "status" } else { "nodes" };
             session.printer.print(&format!("scope={scope}  name={name} value={value}"));
@@ -271,15 +375,18 @@ fn utilization(session: &mut Session, call: &Call<'_>) -> Outcome {
     match (action, words.get(3).cloned()) {
         ("show", None) => {
             let editor = open(session)?;
-            let Some(value) = editor.now.value(&id, "utilization", &name).map(str::to_string) else {
-                return Err(Message::error(format!("{node}: {name} not found")).at(call.place(2)).into());
+            let Some(value) = editor.now.value(&id, "utilization", &name).map(str::to_string)
+            else {
+                return Err(Message::error(format!("{node}: {name} not found"))
+                    .at(call.place(2))
+                    .into());
             };
             session.printer.print(&format!("scope=nodes  name={name} value={value}"));
             Ok(())
         }
-        ("set", Some(value)) => change(session, |s| {
-            Ok(open(s)?.now.set_value(&id, "utilization", &name, &value)?)
-        }),
+        ("set", Some(value)) => {
+            change(session, |s| Ok(open(s)?.now.set_value(&id, "utilization", &name, &value)?))
+        }
         ("delete", None) => change(session, |s| {
             open(s)?.now.delete_value(&id, "utilization", &name)?;
             Ok(())
@@ -294,7 +401,8 @@ fn server(session: &mut Session, call: &Call<'_>) -> Outcome {
     let config = crate::levels::corosync::read_config()?;
     let mut out = String::new();
     for name in names {
-        let address = crate::levels::corosync::address_of(&config, &name).unwrap_or_else(|| name.clone());
+        let address =
+            crate::levels::corosync::address_of(&config, &name).unwrap_or_else(|| name.clone());
         out.push_str(&format!("{name}: {address}\n"));
     }
     session.printer.print(&out);

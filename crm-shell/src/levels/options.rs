@@ -8,22 +8,141 @@ const YES_NO: &[Argument] = &[Argument::OneOf(&["yes", "no"])];
 
 /// Its commands.
 pub const COMMANDS: &[Command] = &[
-    Command::new("show", "show [<option>]", "the settings", (0, Some(1)), &[Argument::Any], Action::Run(show)).old(&["list"]),
-    Command::new("set", "set <option> <value>", "change a setting", (2, Some(2)), &[Argument::Any], Action::Run(set)),
-    Command::new("wait", "wait {yes|no}", "wait for the cluster after each change", (1, Some(1)), YES_NO, Action::Run(wait)),
-    Command::new("check-frequency", "check-frequency {always|on-verify|never}", "when agents are asked whether parameters are right", (1, Some(1)), &[Argument::OneOf(&["always", "on-verify", "never"])], Action::Run(frequency)).aliases(&["check_frequency"]),
-    Command::new("check-mode", "check-mode {strict|relaxed}", "whether what agents refuse stops a commit", (1, Some(1)), &[Argument::OneOf(&["strict", "relaxed"])], Action::Run(mode)).aliases(&["check_mode"]),
-    Command::new("editor", "editor <program>", "the editor for 'edit'", (1, Some(1)), &[Argument::File], Action::Run(named)),
-    Command::new("pager", "pager <program>", "the pager for long output", (1, Some(1)), &[Argument::File], Action::Run(named)),
-    Command::new("output", "output {plain|color|color-always|uppercase}", "colours", (1, Some(1)), &[Argument::OneOf(&["plain", "color", "color-always", "uppercase"])], Action::Run(named)),
-    Command::new("colorscheme", "colorscheme <colours>", "which colours", (1, None), &[], Action::Run(named)),
-    Command::new("skill-level", "skill-level {operator|administrator|expert}", "how much the shell lets you do", (1, Some(1)), &[Argument::OneOf(&["operator", "administrator", "expert"])], Action::Run(named)).aliases(&["skill_level"]),
-    Command::new("sort-elements", "sort-elements {yes|no}", "sort listings", (1, Some(1)), YES_NO, Action::Run(named)).aliases(&["sort_elements"]),
-    Command::new("manage-children", "manage-children {ask|always|never}", "what happens to the members of a container", (1, Some(1)), &[Argument::OneOf(&["ask", "always", "never"])], Action::Run(named)).aliases(&["manage_children"]),
-    Command::new("add-quotes", "add-quotes {yes|no}", "keep arguments with blanks together", (1, Some(1)), YES_NO, Action::Run(named)).aliases(&["add_quotes"]),
-    Command::new("user", "user [<name>]", "the user whose rights apply", (0, Some(1)), &[], Action::Absent("the cluster knows you by your login; there is nothing to choose")),
-    Command::new("save", "save", "keep the settings for the next time", (0, Some(0)), &[], Action::Run(save)),
-    Command::new("reset", "reset", "go back to the defaults", (0, Some(0)), &[], Action::Run(reset)),
+    Command::new(
+        "show",
+        "show [<option>]",
+        "the settings",
+        (0, Some(1)),
+        &[Argument::Any],
+        Action::Run(show),
+    )
+    .old(&["list"]),
+    Command::new(
+        "set",
+        "set <option> <value>",
+        "change a setting",
+        (2, Some(2)),
+        &[Argument::Any],
+        Action::Run(set),
+    ),
+    Command::new(
+        "wait",
+        "wait {yes|no}",
+        "wait for the cluster after each change",
+        (1, Some(1)),
+        YES_NO,
+        Action::Run(wait),
+    ),
+    Command::new(
+        "check-frequency",
+        "check-frequency {always|on-verify|never}",
+        "when agents are asked whether parameters are right",
+        (1, Some(1)),
+        &[Argument::OneOf(&["always", "on-verify", "never"])],
+        Action::Run(frequency),
+    )
+    .aliases(&["check_frequency"]),
+    Command::new(
+        "check-mode",
+        "check-mode {strict|relaxed}",
+        "whether what agents refuse stops a commit",
+        (1, Some(1)),
+        &[Argument::OneOf(&["strict", "relaxed"])],
+        Action::Run(mode),
+    )
+    .aliases(&["check_mode"]),
+    Command::new(
+        "editor",
+        "editor <program>",
+        "the editor for 'edit'",
+        (1, Some(1)),
+        &[Argument::File],
+        Action::Run(named),
+    ),
+    Command::new(
+        "pager",
+        "pager <program>",
+        "the pager for long output",
+        (1, Some(1)),
+        &[Argument::File],
+        Action::Run(named),
+    ),
+    Command::new(
+        "output",
+        "output {plain|color|color-always|uppercase}",
+        "colours",
+        (1, Some(1)),
+        &[Argument::OneOf(&["plain", "color", "color-always", "uppercase"])],
+        Action::Run(named),
+    ),
+    Command::new(
+        "colorscheme",
+        "colorscheme <colours>",
+        "which colours",
+        (1, None),
+        &[],
+        Action::Run(named),
+    ),
+    Command::new(
+        "skill-level",
+        "skill-level {operator|administrator|expert}",
+        "how much the shell lets you do",
+        (1, Some(1)),
+        &[Argument::OneOf(&["operator", "administrator", "expert"])],
+        Action::Run(named),
+    )
+    .aliases(&["skill_level"]),
+    Command::new(
+        "sort-elements",
+        "sort-elements {yes|no}",
+        "sort listings",
+        (1, Some(1)),
+        YES_NO,
+        Action::Run(named),
+    )
+    .aliases(&["sort_elements"]),
+    Command::new(
+        "manage-children",
+        "manage-children {ask|always|never}",
+        "what happens to the members of a container",
+        (1, Some(1)),
+        &[Argument::OneOf(&["ask", "always", "never"])],
+        Action::Run(named),
+    )
+    .aliases(&["manage_children"]),
+    Command::new(
+        "add-quotes",
+        "add-quotes {yes|no}",
+        "keep arguments with blanks together",
+        (1, Some(1)),
+        YES_NO,
+        Action::Run(named),
+    )
+    .aliases(&["add_quotes"]),
+    Command::new(
+        "user",
+        "user [<name>]",
+        "the user whose rights apply",
+        (0, Some(1)),
+        &[],
+        Action::Absent("the cluster knows you by your login; there is nothing to choose"),
+    ),
+    Command::new(
+        "save",
+        "save",
+        "keep the settings for the next time",
+        (0, Some(0)),
+        &[],
+        Action::Run(save),
+    ),
+    Command::new(
+        "reset",
+        "reset",
+        "go back to the defaults",
+        (0, Some(0)),
+        &[],
+        Action::Run(reset),
+    ),
 ];
 
 /// Applies a setting by its full name (`core.check_mode`).
@@ -96,9 +215,9 @@ fn mode(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 /// The user's settings file.
 pub fn settings_file() -> Option<std::path::PathBuf> {
-    let base = std::env::var_os("XDG_CONFIG_HOME").map(std::path::PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|h| std::path::Path::new(&h).join(".config"))
-    })?;
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|h| std::path::Path::new(&h).join(".config")))?;
     Some(base.join("crm").join("crm.conf"))
 }
 

@@ -11,11 +11,47 @@ use crate::table::{Action, Argument, Command};
 
 /// Its commands.
 pub const COMMANDS: &[Command] = &[
-    Command::new("classes", "classes", "classes of agents, and providers", (0, Some(0)), &[], Action::Run(classes)),
-    Command::new("list", "list <class> [<provider>]", "the agents of a class", (1, Some(2)), &[Argument::Class], Action::Run(list)),
-    Command::new("providers", "providers <type> [<class>]", "who provides an agent", (1, Some(2)), &[Argument::Agent, Argument::Class], Action::Run(providers)),
-    Command::new("info", "info [class:[provider:]]type", "what an agent says about itself", (1, Some(3)), &[Argument::Agent], Action::Run(info)).old(&["meta"]),
-    Command::new("validate", "validate [class:[provider:]]type [n=v ...]", "let an agent check parameters", (1, None), &[Argument::Agent], Action::Run(validate)),
+    Command::new(
+        "classes",
+        "classes",
+        "classes of agents, and providers",
+        (0, Some(0)),
+        &[],
+        Action::Run(classes),
+    ),
+    Command::new(
+        "list",
+        "list <class> [<provider>]",
+        "the agents of a class",
+        (1, Some(2)),
+        &[Argument::Class],
+        Action::Run(list),
+    ),
+    Command::new(
+        "providers",
+        "providers <type> [<class>]",
+        "who provides an agent",
+        (1, Some(2)),
+        &[Argument::Agent, Argument::Class],
+        Action::Run(providers),
+    ),
+    Command::new(
+        "info",
+        "info [class:[provider:]]type",
+        "what an agent says about itself",
+        (1, Some(3)),
+        &[Argument::Agent],
+        Action::Run(info),
+    )
+    .old(&["meta"]),
+    Command::new(
+        "validate",
+        "validate [class:[provider:]]type [n=v ...]",
+        "let an agent check parameters",
+        (1, None),
+        &[Argument::Agent],
+        Action::Run(validate),
+    ),
 ];
 
 /// The classes there are.
@@ -53,14 +89,19 @@ fn classes(session: &mut Session, _call: &Call<'_>) -> Outcome {
 fn list(session: &mut Session, call: &Call<'_>) -> Outcome {
     let class = call.arguments[0].text.clone();
     if !CLASSES.contains(&class.as_str()) {
-        return Err(Message::error(format!("class {class} does not exist; there are {}", CLASSES.join(", ")))
-            .at(call.place(0))
-            .into());
+        return Err(Message::error(format!(
+            "class {class} does not exist; there are {}",
+            CLASSES.join(", ")
+        ))
+        .at(call.place(0))
+        .into());
     }
     if let Some(provider) = call.get(1)
         && !session.agents.all_providers().iter().any(|p| p == provider)
     {
-        return Err(Message::error(format!("there is no provider '{provider}' for class {class}")).at(call.place(1)).into());
+        return Err(Message::error(format!("there is no provider '{provider}' for class {class}"))
+            .at(call.place(1))
+            .into());
     }
     let all = session.agents.list(&class, call.get(1));
     let names: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -72,7 +113,9 @@ fn providers(session: &mut Session, call: &Call<'_>) -> Outcome {
     let kind = call.arguments[0].text.clone();
     let all = session.agents.providers(&kind);
     if all.is_empty() {
-        return Err(Message::error(format!("no such resource agent: ocf:*:{kind}")).at(call.place(0)).into());
+        return Err(Message::error(format!("no such resource agent: ocf:*:{kind}"))
+            .at(call.place(0))
+            .into());
     }
     session.printer.print(&all.join(" "));
     Ok(())
@@ -122,9 +165,18 @@ pub fn describe(name: &str, metadata: &Metadata) -> String {
     if !metadata.operations.is_empty() {
         out.push_str("Operations and the advice for them:\n\n");
     }
-    for o in metadata.operations.iter().filter(|o| !matches!(o.name.as_str(), "meta-data" | "validate-all" | "methods" | "usage")) {
+    for o in metadata
+        .operations
+        .iter()
+        .filter(|o| !matches!(o.name.as_str(), "meta-data" | "validate-all" | "methods" | "usage"))
+    {
         let mut line = format!("    {}", o.name);
-        for (key, value) in [("role", &o.role), ("timeout", &o.timeout), ("interval", &o.interval), ("depth", &o.depth)] {
+        for (key, value) in [
+            ("role", &o.role),
+            ("timeout", &o.timeout),
+            ("interval", &o.interval),
+            ("depth", &o.depth),
+        ] {
             if let Some(value) = value {
                 line.push_str(&format!(" {key}={value}"));
             }
@@ -143,7 +195,9 @@ fn validate(session: &mut Session, call: &Call<'_>) -> Outcome {
     let mut set = Element::new("instance_attributes");
     for (at, word) in call.arguments.iter().enumerate().skip(1) {
         let Some((name, value)) = word.text.split_once('=') else {
-            return Err(Message::error(format!("expected name=value, found '{}'", word.text)).at(call.place(at)).into());
+            return Err(Message::error(format!("expected name=value, found '{}'", word.text))
+                .at(call.place(at))
+                .into());
         };
         set.push(Element::new("nvpair").with("name", name).with("value", value));
     }
@@ -160,15 +214,24 @@ pub fn validate_element(session: &mut Session, name: &str, element: &Element) ->
     let kind = element.attr("type").unwrap_or_default();
     let provider = element.attr("provider");
     if session.agents.metadata(class, provider, kind).is_none() {
-        return Err(format!("{name}: no such resource agent: {}", crate::language::agent(element)).into());
+        return Err(
+            format!("{name}: no such resource agent: {}", crate::language::agent(element)).into()
+        );
     }
     if class != "ocf" {
         return Err(format!("{name}: agents of class {class} cannot check parameters").into());
     }
     let root = std::env::var("OCF_ROOT").unwrap_or_else(|_| "/usr/lib/ocf".into());
-    let path = std::path::Path::new(&root).join("resource.d").join(provider.unwrap_or_default()).join(kind);
+    let path = std::path::Path::new(&root)
+        .join("resource.d")
+        .join(provider.unwrap_or_default())
+        .join(kind);
     let mut agent = Process::new(path);
-    agent.arg("validate-all").env("OCF_ROOT", &root).env("OCF_RESOURCE_INSTANCE", name).stdin(Stdio::null());
+    agent
+        .arg("validate-all")
+        .env("OCF_ROOT", &root)
+        .env("OCF_RESOURCE_INSTANCE", name)
+        .stdin(Stdio::null());
     for set in element.children().filter(|c| c.name() == "instance_attributes") {
         for pair in set.children() {
             if let (Some(n), Some(v)) = (pair.attr("name"), pair.attr("value")) {

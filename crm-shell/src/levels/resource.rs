@@ -49,10 +49,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// Changes the configuration and commits at once.
-pub fn change(
-    session: &mut Session,
-    edit: impl FnOnce(&mut Session) -> Outcome,
-) -> Outcome {
+pub fn change(session: &mut Session, edit: impl FnOnce(&mut Session) -> Outcome) -> Outcome {
     editor::settle(session)?;
     session.editor = None;
     edit(session)?;
@@ -97,7 +94,13 @@ fn owner(configuration: &Configuration, id: &str) -> String {
     }
 }
 
-fn set_meta(session: &mut Session, call: &Call<'_>, ids: &[String], name: &str, value: &str) -> Outcome {
+fn set_meta(
+    session: &mut Session,
+    call: &Call<'_>,
+    ids: &[String],
+    name: &str,
+    value: &str,
+) -> Outcome {
     change(session, |session| {
         let editor = open(session)?;
         for (at, id) in ids.iter().enumerate() {
@@ -131,7 +134,8 @@ fn set_meta(session: &mut Session, call: &Call<'_>, ids: &[String], name: &str, 
 
 fn at_least_one(call: &Call<'_>) -> Outcome {
     if call.arguments.is_empty() {
-        let text = format!("{} takes at least 1 argument: {}", call.command.name, call.command.usage);
+        let text =
+            format!("{} takes at least 1 argument: {}", call.command.name, call.command.usage);
         return Err(Message::error(text).at(call.place(0)).into());
     }
     Ok(())
@@ -163,9 +167,12 @@ fn role(session: &mut Session, call: &Call<'_>, role: &str) -> Outcome {
     let Some(object) = editor.now.find_resource(&id) else { return Err(not_found(&id, call, 0)) };
     let promotable = object.kind == Kind::Master
         || object.kind == Kind::Clone
-            && editor.now.value(&id, "meta_attributes", "promotable").and_then(boolean) == Some(true);
+            && editor.now.value(&id, "meta_attributes", "promotable").and_then(boolean)
+                == Some(true);
     if !promotable {
-        return Err(Message::error(format!("{id} is not a promotable clone")).at(call.place(0)).into());
+        return Err(Message::error(format!("{id} is not a promotable clone"))
+            .at(call.place(0))
+            .into());
     }
     set_meta(session, call, &[id], "target-role", role)
 }
@@ -218,7 +225,8 @@ fn moving(session: &mut Session, call: &Call<'_>) -> Result<Moving, Failure> {
     }
     let mut out = Moving { id, node: None, lifetime: None, force };
     for (at, word) in words.into_iter().enumerate() {
-        let duration = word.starts_with('P') && word.len() > 1 && word.chars().any(|c| c.is_ascii_digit());
+        let duration =
+            word.starts_with('P') && word.len() > 1 && word.chars().any(|c| c.is_ascii_digit());
         if editor.now.find_node(&word).is_some() {
             out.node = Some(word);
         } else if duration || word.contains('-') && word.contains(':') {
@@ -229,7 +237,8 @@ fn moving(session: &mut Session, call: &Call<'_>) -> Result<Moving, Failure> {
                 editor.now.node_names().iter().map(String::as_str).collect::<Vec<_>>(),
             )
             .map(str::to_string);
-            let mut message = Message::error(format!("node {word} not found")).at(call.place(at + 1));
+            let mut message =
+                Message::error(format!("node {word} not found")).at(call.place(at + 1));
             message.help = near.map(|n| format!("did you mean '{n}'?"));
             return Err(message.into());
         }
@@ -331,7 +340,9 @@ fn ban(session: &mut Session, call: &Call<'_>) -> Outcome {
 fn ban_here(session: &mut Session, call: &Call<'_>, moving: Moving, what: &str) -> Outcome {
     let nodes = current_nodes(session, &moving.id)?;
     match nodes.as_slice() {
-        [node] if what == "ban" || moving.force || session.interactive || session.access.is_live() => {
+        [node]
+            if what == "ban" || moving.force || session.interactive || session.access.is_live() =>
+        {
             put_ban(session, &moving, &node.clone())
         }
         [_, _, ..] => Err(Message::error(format!(
@@ -378,7 +389,10 @@ fn clear(session: &mut Session, call: &Call<'_>) -> Outcome {
             let prefer = name == format!("cli-prefer-{id}") || name == format!("cli-standby-{id}");
             let ban = name.starts_with(&format!("cli-ban-{id}-on-"));
             let on = e.attr("node").map(str::to_string).or_else(|| {
-                e.descendants().find(|x| x.attr("attribute") == Some("#uname"))?.attr("value").map(str::to_string)
+                e.descendants()
+                    .find(|x| x.attr("attribute") == Some("#uname"))?
+                    .attr("value")
+                    .map(str::to_string)
             });
             (prefer || ban) && (node.is_none() || on == node)
         };
@@ -469,7 +483,11 @@ fn failcount(session: &mut Session, call: &Call<'_>) -> Outcome {
         "set" => {
             let Some(value) = words.get(3) else { return Err(call.usage()) };
             if crate::language::numeric_score(value).is_none() {
-                return Err(Message::error(format!("failcount: expected a number, found '{value}'")).at(call.place(3)).into());
+                return Err(Message::error(format!(
+                    "failcount: expected a number, found '{value}'"
+                ))
+                .at(call.place(3))
+                .into());
             }
             let operation = words.get(4).map_or("monitor", String::as_str);
             let interval = words.get(5).map_or("10000", String::as_str);
@@ -522,7 +540,9 @@ fn values(session: &mut Session, call: &Call<'_>, tag: &str) -> Outcome {
             match editor.now.value(&id, tag, &name).map(str::to_string) {
                 Some(value) => session.printer.print(&value),
                 None => {
-                    return Err(Message::error(format!("{id}: {name} not found")).at(call.place(2)).into());
+                    return Err(Message::error(format!("{id}: {name} not found"))
+                        .at(call.place(2))
+                        .into());
                 }
             }
             Ok(())
@@ -582,7 +602,9 @@ fn locate(session: &mut Session, call: &Call<'_>) -> Outcome {
     }
     let mut out = String::new();
     for (at, id) in ids.iter().enumerate() {
-        let Some(object) = editor.now.find_resource(id) else { return Err(not_found(id, call, at)) };
+        let Some(object) = editor.now.find_resource(id) else {
+            return Err(not_found(id, call, at));
+        };
         let places = running(&editor.base, object.element);
         if places.is_empty() {
             out.push_str(&format!("resource {id} is NOT running\n"));
@@ -612,7 +634,8 @@ fn constraints(session: &mut Session, call: &Call<'_>) -> Outcome {
         match object.kind {
             Kind::Location if references(e).contains(&id.as_str()) => {
                 let node = e.attr("node").map_or("by rule".to_string(), |n| format!("Node {n}"));
-                locations.push_str(&format!("  * {node} (score={score}, id={}, rsc={id})\n", object.id));
+                locations
+                    .push_str(&format!("  * {node} (score={score}, id={}, rsc={id})\n", object.id));
             }
             Kind::Colocation => colocation(e, object.id, score, &id, &mut on_me, &mut on_others),
             _ => {}
@@ -633,14 +656,29 @@ fn constraints(session: &mut Session, call: &Call<'_>) -> Outcome {
 }
 
 /// What a colocation says about one resource: who follows it, and whom it follows.
-fn colocation(e: &Element, id: &str, score: &str, me: &str, on_me: &mut String, on_others: &mut String) {
+fn colocation(
+    e: &Element,
+    id: &str,
+    score: &str,
+    me: &str,
+    on_me: &mut String,
+    on_others: &mut String,
+) {
     if e.attr("with-rsc") == Some(me) {
-        on_me.push_str(&format!("  * {} (score={score}, id={id})\n", e.attr("rsc").unwrap_or_default()));
+        on_me.push_str(&format!(
+            "  * {} (score={score}, id={id})\n",
+            e.attr("rsc").unwrap_or_default()
+        ));
     }
     if e.attr("rsc") == Some(me) {
-        on_others.push_str(&format!("  * {} (score={score}, id={id})\n", e.attr("with-rsc").unwrap_or_default()));
+        on_others.push_str(&format!(
+            "  * {} (score={score}, id={id})\n",
+            e.attr("with-rsc").unwrap_or_default()
+        ));
     }
-    for set in e.children().filter(|c| c.name() == "resource_set" && c.attr("sequential") != Some("false")) {
+    for set in
+        e.children().filter(|c| c.name() == "resource_set" && c.attr("sequential") != Some("false"))
+    {
         let members: Vec<&str> = set.children().filter_map(Element::id).collect();
         let set_id = set.id().unwrap_or(id);
         for pair in members.windows(2) {
@@ -674,7 +712,8 @@ fn operations(session: &mut Session, call: &Call<'_>) -> Outcome {
             }
             for op in history.children().filter(|o| o.name() == "lrm_rsc_op") {
                 let rc = op.attr("rc-code").unwrap_or("?");
-                let interval = op.attr("interval").filter(|i| *i != "0").map(|i| format!(" every {i} ms"));
+                let interval =
+                    op.attr("interval").filter(|i| *i != "0").map(|i| format!(" every {i} ms"));
                 out.push_str(&format!(
                     "{name}: {}{} on {node}: rc={rc}\n",
                     op.attr("operation").unwrap_or_default(),
@@ -700,7 +739,8 @@ fn traced(session: &mut Session, call: &Call<'_>, value: Option<&str>) -> Outcom
     let id = words[0].clone();
     change(session, |session| {
         let editor = open(session)?;
-        let Some(object) = editor.now.find_resource(&id).filter(|o| o.kind == Kind::Primitive) else {
+        let Some(object) = editor.now.find_resource(&id).filter(|o| o.kind == Kind::Primitive)
+        else {
             return Err(not_found(&id, call, 0));
         };
         let wanted = words.get(1).cloned();

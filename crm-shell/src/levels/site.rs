@@ -34,21 +34,28 @@ fn ticket(session: &mut Session, call: &Call<'_>) -> Outcome {
                     continue;
                 }
                 let granted = if t.attr("granted") == Some("true") { "granted" } else { "revoked" };
-                let last = t.attr("last-granted").map(|l| format!(" last-granted={l}")).unwrap_or_default();
+                let last = t
+                    .attr("last-granted")
+                    .map(|l| format!(" last-granted={l}"))
+                    .unwrap_or_default();
                 let standby = if t.attr("standby") == Some("true") { " [standby]" } else { "" };
                 out.push_str(&format!("{id}\t{granted}{standby}{last}\n"));
             }
             if let (true, Some(name)) = (out.is_empty(), name) {
-                return Err(Message::error(format!("ticket {name} does not exist")).at(call.place(1)).into());
+                return Err(Message::error(format!("ticket {name} does not exist"))
+                    .at(call.place(1))
+                    .into());
             }
             session.printer.print(&out);
             Ok(())
         }
-        "grant" | "revoke" | "standby" | "activate" | "delete" => Err(Message::error(format!(
-            "site: {action}: the daemon does not change tickets yet"
-        ))
-        .at(call.place(0))
-        .into()),
-        other => Err(Message::error(format!("site: Unknown command 'ticket {other}'")).at(call.place(0)).into()),
+        "grant" | "revoke" | "standby" | "activate" | "delete" => {
+            Err(Message::error(format!("site: {action}: the daemon does not change tickets yet"))
+                .at(call.place(0))
+                .into())
+        }
+        other => Err(Message::error(format!("site: Unknown command 'ticket {other}'"))
+            .at(call.place(0))
+            .into()),
     }
 }

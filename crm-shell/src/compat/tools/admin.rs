@@ -13,19 +13,32 @@ use super::{Done, Failure, IGNORED, Run, Tool, usage};
 const CRMADMIN: Tool = Tool {
     name: "crmadmin",
     purpose: "Query the state of the cluster's controller",
-    groups: &[COMMON, Group {
-        title: "Commands",
-        options: &[
-            opt('D', "dc_lookup", Value::None, "Show the name of the coordinator"),
-            opt('S', "status", Value::Required("NODE"), "Show the state of the controller on NODE"),
-            opt('P', "pacemakerd", Value::None, "Show the state of the daemon on this node"),
-            opt('N', "nodes", Value::Optional("TYPE"), "List nodes: all, cluster, guest, remote"),
-            opt('t', "timeout", Value::Required("MS"), "Time to wait for an answer"),
-            opt('B', "bash-export", Value::None, "List nodes as 'export NAME=ID'"),
-            opt('i', "ipc-name", Value::Required("NAME"), "Ignored: there is one daemon"),
-            opt('q', "quiet", Value::None, "Show only the value"),
-        ],
-    }],
+    groups: &[
+        COMMON,
+        Group {
+            title: "Commands",
+            options: &[
+                opt('D', "dc_lookup", Value::None, "Show the name of the coordinator"),
+                opt(
+                    'S',
+                    "status",
+                    Value::Required("NODE"),
+                    "Show the state of the controller on NODE",
+                ),
+                opt('P', "pacemakerd", Value::None, "Show the state of the daemon on this node"),
+                opt(
+                    'N',
+                    "nodes",
+                    Value::Optional("TYPE"),
+                    "List nodes: all, cluster, guest, remote",
+                ),
+                opt('t', "timeout", Value::Required("MS"), "Time to wait for an answer"),
+                opt('B', "bash-export", Value::None, "List nodes as 'export NAME=ID'"),
+                opt('i', "ipc-name", Value::Required("NAME"), "Ignored: there is one daemon"),
+                opt('q', "quiet", Value::None, "Show only the value"),
+            ],
+        },
+    ],
     body: admin,
 };
 
@@ -81,9 +94,14 @@ fn admin(run: &mut Run<'_>) -> Done {
 fn list_nodes(run: &mut Run<'_>) -> Done {
     let cib = run.access.cib()?;
     let wanted = run.options.last("nodes").unwrap_or("all").to_string();
-    let includes = |kind: &str| wanted.contains("all") || wanted.contains(kind) || (kind == "remote" && wanted.starts_with("remote"));
+    let includes = |kind: &str| {
+        wanted.contains("all")
+            || wanted.contains(kind)
+            || (kind == "remote" && wanted.starts_with("remote"))
+    };
     let mut lines = Vec::new();
-    let nodes = cib.at(&["configuration", "nodes"]).into_iter().flat_map(|n| n.children_named("node"));
+    let nodes =
+        cib.at(&["configuration", "nodes"]).into_iter().flat_map(|n| n.children_named("node"));
     for node in nodes.filter(|n| n.attr("type") != Some("remote")) {
         let (name, id) = (node.attr("uname").unwrap_or_default(), node.id().unwrap_or_default());
         lines.push(("cluster", name.to_string(), id.to_string()));
@@ -116,20 +134,23 @@ fn list_nodes(run: &mut Run<'_>) -> Done {
 const CRM_NODE: Tool = Tool {
     name: "crm_node",
     purpose: "Query or change what the cluster knows of nodes",
-    groups: &[COMMON, Group {
-        title: "Commands",
-        options: &[
-            opt('i', "cluster-id", Value::None, "Show this node's number"),
-            opt('l', "list", Value::None, "List known nodes with number and state"),
-            opt('n', "name", Value::None, "Show this node's name"),
-            opt('p', "partition", Value::None, "Show the members of this partition"),
-            opt('q', "quorum", Value::None, "Show 1 if this partition has quorum, else 0"),
-            opt('N', "name-for-id", Value::Required("ID"), "Show the name of a node by number"),
-            opt('R', "remove", Value::Required("NAME"), "Forget a stopped node (with --force)"),
-            opt('f', "force", Value::None, "Do it although it is dangerous"),
-            opt('P', "purge", IGNORED, ""),
-        ],
-    }],
+    groups: &[
+        COMMON,
+        Group {
+            title: "Commands",
+            options: &[
+                opt('i', "cluster-id", Value::None, "Show this node's number"),
+                opt('l', "list", Value::None, "List known nodes with number and state"),
+                opt('n', "name", Value::None, "Show this node's name"),
+                opt('p', "partition", Value::None, "Show the members of this partition"),
+                opt('q', "quorum", Value::None, "Show 1 if this partition has quorum, else 0"),
+                opt('N', "name-for-id", Value::Required("ID"), "Show the name of a node by number"),
+                opt('R', "remove", Value::Required("NAME"), "Forget a stopped node (with --force)"),
+                opt('f', "force", Value::None, "Do it although it is dangerous"),
+                opt('P', "purge", IGNORED, ""),
+            ],
+        },
+    ],
     body: node,
 };
 
@@ -197,18 +218,26 @@ fn remove_node(run: &mut Run<'_>, name: &str) -> Done {
 const STONITH_ADMIN: Tool = Tool {
     name: "stonith_admin",
     purpose: "Fence nodes, and say that a human has done it",
-    groups: &[COMMON, Group {
-        title: "Commands",
-        options: &[
-            opt('F', "fence", Value::Required("NODE"), "Switch NODE off"),
-            opt('U', "unfence", Value::Required("NODE"), "Switch NODE on"),
-            opt('B', "reboot", Value::Required("NODE"), "Reboot NODE"),
-            opt('C', "confirm", Value::Required("NODE"), "Confirm that NODE is off: a human has made sure"),
-            opt('L', "list-registered", Value::None, "List fencing devices"),
-            opt('t', "timeout", Value::Required("SECONDS"), "Time for the operation"),
-            opt('y', "tolerance", Value::Required("TIME"), ""),
-        ],
-    }],
+    groups: &[
+        COMMON,
+        Group {
+            title: "Commands",
+            options: &[
+                opt('F', "fence", Value::Required("NODE"), "Switch NODE off"),
+                opt('U', "unfence", Value::Required("NODE"), "Switch NODE on"),
+                opt('B', "reboot", Value::Required("NODE"), "Reboot NODE"),
+                opt(
+                    'C',
+                    "confirm",
+                    Value::Required("NODE"),
+                    "Confirm that NODE is off: a human has made sure",
+                ),
+                opt('L', "list-registered", Value::None, "List fencing devices"),
+                opt('t', "timeout", Value::Required("SECONDS"), "Time for the operation"),
+                opt('y', "tolerance", Value::Required("TIME"), ""),
+            ],
+        },
+    ],
     body: fence,
 };
 
@@ -232,7 +261,12 @@ fn fence(run: &mut Run<'_>) -> Done {
         run.say(&format!("{} fence devices found", devices.len()));
         return Ok(Exit::OK);
     }
-    let verbs = [("fence", "off", false), ("unfence", "on", false), ("reboot", "reboot", false), ("confirm", "off", true)];
+    let verbs = [
+        ("fence", "off", false),
+        ("unfence", "on", false),
+        ("reboot", "reboot", false),
+        ("confirm", "off", true),
+    ];
     let chosen = verbs.iter().find_map(|(option, action, confirm)| {
         Some((run.options.last(option)?.to_string(), *action, *confirm))
     });
@@ -240,7 +274,8 @@ fn fence(run: &mut Run<'_>) -> Done {
         return Ok(STONITH_ADMIN.usage(&mut run.console));
     };
     let seconds = run.options.last("timeout").unwrap_or("120").trim_end_matches('s');
-    let seconds: u64 = seconds.parse().map_err(|_| usage(run.name, "--timeout takes a number of seconds"))?;
+    let seconds: u64 =
+        seconds.parse().map_err(|_| usage(run.name, "--timeout takes a number of seconds"))?;
     let limit = Duration::from_secs(seconds);
     let request = proto::FenceRequest {
         node,

@@ -67,7 +67,7 @@ const CRM_MASTER: Tool = Tool {
     purpose: "Query or change the promotion score of a resource",
     groups: &[COMMANDS, COMMON],
     body: |run| {
-        let name = promotion_name(run, run.options.last("resource"))
+        let name = promotion_name(run.options.last("resource"))
             .ok_or_else(|| usage("crm_master", "Must supply a resource id with -r"))?;
         let node = run.node()?;
         let transient = run.options.last("lifetime").is_some_and(|l| l == "reboot");
@@ -81,7 +81,7 @@ pub fn crm_master(arguments: &[String]) -> ExitCode {
 }
 
 /// The attribute of a promotion score: the instance number does not belong to it.
-fn promotion_name(_run: &Run<'_>, given: Option<&str>) -> Option<String> {
+fn promotion_name(given: Option<&str>) -> Option<String> {
     let from_agent = || std::env::var("OCF_RESOURCE_INSTANCE").ok();
     let resource = given.map(str::to_string).or_else(from_agent)?;
     let base = resource.split(':').next().unwrap_or(&resource);
@@ -97,30 +97,50 @@ struct Target {
 
 enum Place {
     /// `crm_config`, `rsc_defaults`, `op_defaults`.
-    Section { path: &'static str, set_tag: &'static str, default_set: &'static str },
-    Node { node: String, transient: bool, utilization: bool },
+    Section {
+        path: &'static str,
+        set_tag: &'static str,
+        default_set: &'static str,
+    },
+    Node {
+        node: String,
+        transient: bool,
+        utilization: bool,
+    },
 }
 
 impl Target {
     fn node(node: String, name: String, transient: bool) -> Target {
         let scope = if transient { "status" } else { "nodes" }.into();
-        Target { scope, name: Some(name), place: Place::Node { node, transient, utilization: false } }
+        Target {
+            scope,
+            name: Some(name),
+            place: Place::Node { node, transient, utilization: false },
+        }
     }
 
     fn of(run: &mut Run<'_>) -> Result<Target, Failure> {
         let name = match run.options.has("promotion") {
-            true => promotion_name(run, run.options.last("promotion")),
+            true => promotion_name(run.options.last("promotion")),
             false => run.options.last("name").map(str::to_string),
         };
         let section = |path, set_tag, default_set| Place::Section { path, set_tag, default_set };
-        let of_node = run.options.has("node") || run.options.has("uname") || run.options.has("lifetime") || run.options.has("promotion") || run.options.has("utilization");
+        let of_node = run.options.has("node")
+            || run.options.has("uname")
+            || run.options.has("lifetime")
+            || run.options.has("promotion")
+            || run.options.has("utilization");
         let kind = run.options.last("type").map(str::to_string);
         let transient = run.options.last("lifetime") == Some("reboot")
             || (run.options.has("promotion") && !run.options.has("lifetime"))
             || kind.as_deref() == Some("status");
         let (scope, place) = match kind.as_deref() {
-            Some("rsc_defaults") => ("rsc_defaults", section("rsc_defaults", "meta_attributes", "rsc-options")),
-            Some("op_defaults") => ("op_defaults", section("op_defaults", "meta_attributes", "op-options")),
+            Some("rsc_defaults") => {
+                ("rsc_defaults", section("rsc_defaults", "meta_attributes", "rsc-options"))
+            }
+            Some("op_defaults") => {
+                ("op_defaults", section("op_defaults", "meta_attributes", "op-options"))
+            }
             Some("crm_config") => ("crm_config", CRM_CONFIG),
             None if !of_node => ("crm_config", CRM_CONFIG),
             Some("nodes" | "status") | None => {
@@ -129,7 +149,10 @@ impl Target {
                     None => run.node()?,
                 };
                 let utilization = run.options.has("utilization");
-                (if transient { "status" } else { "nodes" }, Place::Node { node, transient, utilization })
+                (
+                    if transient { "status" } else { "nodes" },
+                    Place::Node { node, transient, utilization },
+                )
             }
             Some(other) => return Err(usage(run.name, &format!("Invalid section '{other}'"))),
         };
@@ -146,15 +169,19 @@ impl Target {
     }
 
     fn required_name(&self, run: &Run<'_>) -> Result<&str, Failure> {
-        self.name.as_deref().ok_or_else(|| usage(run.name, "must specify attribute name or pattern to change"))
+        self.name
+            .as_deref()
+            .ok_or_else(|| usage(run.name, "must specify attribute name or pattern to change"))
     }
 
     fn check_node(&self, run: &Run<'_>, cib: &Element) -> Result<(), Failure> {
         match &self.place {
-            Place::Node { node, .. } if attributes::node_id(cib, node).is_none() => Err(Failure::new(
-                Exit::NO_SUCH,
-                format!("{}: Could not map name={node} to a UUID", run.name),
-            )),
+            Place::Node { node, .. } if attributes::node_id(cib, node).is_none() => {
+                Err(Failure::new(
+                    Exit::NO_SUCH,
+                    format!("{}: Could not map name={node} to a UUID", run.name),
+                ))
+            }
             Place::Node { .. } | Place::Section { .. } => Ok(()),
         }
     }
@@ -171,9 +198,9 @@ impl Target {
                 let tag = if *utilization { "utilization" } else { "instance_attributes" };
                 let id = attributes::node_id(cib, node);
                 if *transient {
-                    let state = cib.child("status").and_then(|s| {
-                        s.children().find(|n| named(n) || n.id() == id.as_deref())
-                    });
+                    let state = cib
+                        .child("status")
+                        .and_then(|s| s.children().find(|n| named(n) || n.id() == id.as_deref()));
                     of(state.and_then(|s| s.child("transient_attributes")), tag)
                 } else {
                     let nodes = cib.at(&["configuration", "nodes"]);
@@ -196,7 +223,8 @@ impl Target {
             (false, _, _) => found,
             (true, Some(name), Some(value)) => vec![(name.clone(), value)],
             (true, _, _) => {
-                let text = format!("{}: Error performing operation: No such device or address", run.name);
+                let text =
+                    format!("{}: Error performing operation: No such device or address", run.name);
                 return Err(Failure::new(Exit::NO_SUCH, text));
             }
         };
@@ -212,8 +240,17 @@ impl Target {
         let name = self.required_name(run)?.to_string();
         let cib = run.access.cib()?;
         self.check_node(run, &cib)?;
-        let pair = self.sets(&cib).into_iter().flat_map(Element::children).find(|p| p.attr("name") == Some(&name));
-        let old = pair.map(|p| (p.id().unwrap_or_default().to_string(), p.attr("value").unwrap_or_default().to_string()));
+        let pair = self
+            .sets(&cib)
+            .into_iter()
+            .flat_map(Element::children)
+            .find(|p| p.attr("name") == Some(&name));
+        let old = pair.map(|p| {
+            (
+                p.id().unwrap_or_default().to_string(),
+                p.attr("value").unwrap_or_default().to_string(),
+            )
+        });
         let value = value.map(|v| arithmetic(v, old.as_ref().map(|(_, o)| o.as_str())));
         if value.is_none() && old.is_none() {
             return Ok(Exit::OK);
@@ -238,7 +275,11 @@ impl Target {
         if let (None, Some((id, _))) = (&value, &old)
             && !run.quiet()
         {
-            let scope = if self.scope == "crm_config" { "crm_config option" } else { &format!("{} attribute", self.scope) };
+            let scope = if self.scope == "crm_config" {
+                "crm_config option"
+            } else {
+                &format!("{} attribute", self.scope)
+            };
             run.say(&format!("Deleted {scope}: id={id} name={name}"));
         }
         Ok(Exit::OK)
@@ -254,9 +295,11 @@ impl Target {
     ) -> Result<(), Failure> {
         let mut changed = cib.clone();
         let (owner, tag, default_set) = match &self.place {
-            Place::Section { path, set_tag, default_set } => {
-                (changed.child_or_insert("configuration").child_or_insert(path), *set_tag, (*default_set).to_string())
-            }
+            Place::Section { path, set_tag, default_set } => (
+                changed.child_or_insert("configuration").child_or_insert(path),
+                *set_tag,
+                (*default_set).to_string(),
+            ),
             Place::Node { node, .. } => {
                 let id = attributes::node_id(cib, node).unwrap_or_default();
                 let nodes = changed.child_or_insert("configuration").child_or_insert("nodes");
@@ -271,7 +314,10 @@ impl Target {
         let id = run.options.last("id").map_or_else(|| format!("{set_id}-{name}"), str::to_string);
         set_pair(owner, tag, &set_id, &id, name, value);
         let command = format!("{} -n {name} -v {}", run.name, value.unwrap_or("(deleted)"));
-        let configuration = changed.child("configuration").cloned().unwrap_or_else(|| Element::new("configuration"));
+        let configuration = changed
+            .child("configuration")
+            .cloned()
+            .unwrap_or_else(|| Element::new("configuration"));
         Ok(run.access.commit(cib, &configuration, &command)?)
     }
 }
@@ -283,7 +329,14 @@ const CRM_CONFIG: Place = Place::Section {
 };
 
 /// Sets or deletes one pair in the sets `tag` of `owner`; where it is already, it is changed.
-pub(super) fn set_pair(owner: &mut Element, tag: &str, set_id: &str, id: &str, name: &str, value: Option<&str>) {
+pub(super) fn set_pair(
+    owner: &mut Element,
+    tag: &str,
+    set_id: &str,
+    id: &str,
+    name: &str,
+    value: Option<&str>,
+) {
     let holds = |s: &Element| s.name() == tag && s.children().any(|p| p.attr("name") == Some(name));
     let Some(value) = value else {
         if let Some(set) = owner.find_child_mut(holds) {
@@ -291,7 +344,9 @@ pub(super) fn set_pair(owner: &mut Element, tag: &str, set_id: &str, id: &str, n
         }
         return;
     };
-    if let Some(pair) = owner.find_child_mut(holds).and_then(|s| s.find_child_mut(|p| p.attr("name") == Some(name))) {
+    if let Some(pair) =
+        owner.find_child_mut(holds).and_then(|s| s.find_child_mut(|p| p.attr("name") == Some(name)))
+    {
         pair.set_attr("value", value);
         return;
     }
@@ -311,7 +366,7 @@ fn arithmetic(text: &str, old: Option<&str>) -> String {
         None => None,
     };
     let Some(step) = step else { return text.to_string() };
-    let old = match old {
+    let old: i64 = match old {
         Some("INFINITY") => 1_000_000,
         Some(number) => number.parse().unwrap_or(0),
         None => 0,
@@ -323,19 +378,22 @@ fn arithmetic(text: &str, old: Option<&str>) -> String {
 const CRM_FAILCOUNT: Tool = Tool {
     name: "crm_failcount",
     purpose: "Query or forget the failures of a resource",
-    groups: &[COMMON, Group {
-        title: "Commands and Options",
-        options: &[
-            opt('G', "query", Value::None, "Show the number of failures"),
-            opt('D', "delete", Value::None, "Forget them"),
-            opt('v', "update", Value::Required("0"), "Only 0: forget them"),
-            opt('r', "resource", Value::Required("RSC"), "The resource"),
-            opt('n', "operation", Value::Required("OP"), "Only failures of this operation"),
-            opt('I', "interval", Value::Required("TIME"), "With this interval"),
-            opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
-            opt('q', "quiet", Value::None, "Show only the number"),
-        ],
-    }],
+    groups: &[
+        COMMON,
+        Group {
+            title: "Commands and Options",
+            options: &[
+                opt('G', "query", Value::None, "Show the number of failures"),
+                opt('D', "delete", Value::None, "Forget them"),
+                opt('v', "update", Value::Required("0"), "Only 0: forget them"),
+                opt('r', "resource", Value::Required("RSC"), "The resource"),
+                opt('n', "operation", Value::Required("OP"), "Only failures of this operation"),
+                opt('I', "interval", Value::Required("TIME"), "With this interval"),
+                opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
+                opt('q', "quiet", Value::None, "Show only the number"),
+            ],
+        },
+    ],
     body: failcount,
 };
 
@@ -346,10 +404,13 @@ pub fn crm_failcount(arguments: &[String]) -> ExitCode {
 
 fn failcount(run: &mut Run<'_>) -> Done {
     let resource = run.options.last("resource").map(str::to_string);
-    let resource = resource.ok_or_else(|| usage("crm_failcount", "Must supply a resource id with -r"))?;
+    let resource =
+        resource.ok_or_else(|| usage("crm_failcount", "Must supply a resource id with -r"))?;
     let node = run.node()?;
     let operation = run.options.last("operation").map(str::to_string);
-    let interval = run.options.last("interval").map_or(Ok(0), |t| super::resource::milliseconds(t).ok_or_else(|| usage("crm_failcount", "Invalid interval")))?;
+    let interval = run.options.last("interval").map_or(Ok(0), |t| {
+        super::resource::milliseconds(t).ok_or_else(|| usage("crm_failcount", "Invalid interval"))
+    })?;
     if run.options.has("delete") || run.options.last("update") == Some("0") {
         let request = crm_messaging::proto::CleanupRequest {
             resource: resource.clone(),
@@ -371,7 +432,8 @@ fn failcount(run: &mut Run<'_>) -> Done {
     let cib = run.access.cib()?;
     let target = Target::node(node, name.clone(), true);
     target.check_node(run, &cib)?;
-    let of_resource = |n: &str| n == name || (suffix.is_none() && n.starts_with(&format!("{name}#")));
+    let of_resource =
+        |n: &str| n == name || (suffix.is_none() && n.starts_with(&format!("{name}#")));
     let counts = target.sets(&cib).into_iter().flat_map(Element::children);
     let total: i64 = counts
         .filter(|p| p.attr("name").is_some_and(of_resource))
@@ -390,25 +452,28 @@ fn failcount(run: &mut Run<'_>) -> Done {
 const ATTRD_UPDATER: Tool = Tool {
     name: "attrd_updater",
     purpose: "Query or change transient node attributes",
-    groups: &[Group {
-        title: "Commands and Options",
-        options: &[
-            opt('n', "name", Value::Required("NAME"), "The attribute"),
-            opt('U', "update", Value::Required("VALUE"), "Set the value"),
-            opt('B', "update-both", Value::Required("VALUE"), "Set value and delay"),
-            opt('Y', "update-delay", Value::None, "Set the delay only"),
-            opt('D', "delete", Value::None, "Delete the attribute"),
-            opt('Q', "query", Value::None, "Show the value"),
-            opt('A', "all", Value::None, "On all nodes"),
-            opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
-            opt('R', "refresh", Value::None, "Accepted: every value is always written at once"),
-            opt('d', "delay", Value::Required("TIME"), "Accepted: values are written at once"),
-            opt('s', "set", Value::Required("SET"), "The attribute set"),
-            opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
-            opt('q', "quiet", Value::None, "Say nothing"),
-            opt('v', "value", Value::Required("VALUE"), ""),
-        ],
-    }, COMMON],
+    groups: &[
+        Group {
+            title: "Commands and Options",
+            options: &[
+                opt('n', "name", Value::Required("NAME"), "The attribute"),
+                opt('U', "update", Value::Required("VALUE"), "Set the value"),
+                opt('B', "update-both", Value::Required("VALUE"), "Set value and delay"),
+                opt('Y', "update-delay", Value::None, "Set the delay only"),
+                opt('D', "delete", Value::None, "Delete the attribute"),
+                opt('Q', "query", Value::None, "Show the value"),
+                opt('A', "all", Value::None, "On all nodes"),
+                opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
+                opt('R', "refresh", Value::None, "Accepted: every value is always written at once"),
+                opt('d', "delay", Value::Required("TIME"), "Accepted: values are written at once"),
+                opt('s', "set", Value::Required("SET"), "The attribute set"),
+                opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
+                opt('q', "quiet", Value::None, "Say nothing"),
+                opt('v', "value", Value::Required("VALUE"), ""),
+            ],
+        },
+        COMMON,
+    ],
     body: attrd,
 };
 
@@ -423,7 +488,10 @@ fn attrd(run: &mut Run<'_>) -> Done {
     }
     let name = run.options.last("name").map(str::to_string);
     let name = name.ok_or_else(|| usage("attrd_updater", "Command requires --name argument"))?;
-    let value = ["update", "update-both", "value"].iter().find_map(|o| run.options.last(o)).map(str::to_string);
+    let value = ["update", "update-both", "value"]
+        .iter()
+        .find_map(|o| run.options.last(o))
+        .map(str::to_string);
     if value.is_none() && !run.options.has("delete") {
         return attrd_query(run, &name);
     }
@@ -437,7 +505,12 @@ fn attrd_query(run: &mut Run<'_>, name: &str) -> Done {
     let cib = run.access.cib()?;
     let nodes: Vec<String> = if run.options.has("all") {
         let nodes = cib.at(&["configuration", "nodes"]);
-        nodes.into_iter().flat_map(Element::children).filter_map(|n| n.attr("uname")).map(str::to_string).collect()
+        nodes
+            .into_iter()
+            .flat_map(Element::children)
+            .filter_map(|n| n.attr("uname"))
+            .map(str::to_string)
+            .collect()
     } else {
         vec![run.node()?]
     };
@@ -454,7 +527,8 @@ fn attrd_query(run: &mut Run<'_>, name: &str) -> Done {
     if found {
         Ok(Exit::OK)
     } else {
-        let text = format!("attrd_updater: Could not query value of {name}: attribute does not exist");
+        let text =
+            format!("attrd_updater: Could not query value of {name}: attribute does not exist");
         Err(Failure::new(Exit::NO_SUCH, text))
     }
 }

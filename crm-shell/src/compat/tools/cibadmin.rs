@@ -57,8 +57,16 @@ const CIBADMIN: Tool = Tool {
 
 /// Sections below `configuration`, by the names that `--scope` takes.
 const SECTIONS: [&str; 10] = [
-    "crm_config", "nodes", "resources", "constraints", "rsc_defaults", "op_defaults", "acls",
-    "fencing-topology", "tags", "alerts",
+    "crm_config",
+    "nodes",
+    "resources",
+    "constraints",
+    "rsc_defaults",
+    "op_defaults",
+    "acls",
+    "fencing-topology",
+    "tags",
+    "alerts",
 ];
 
 /// Runs `cibadmin`.
@@ -100,7 +108,10 @@ fn work(run: &mut Run<'_>) -> Done {
         patch
     } else if asked("erase") {
         |_, cib| {
-            *cib.child_or_insert("configuration") = empty().child("configuration").cloned().unwrap_or_else(|| Element::new("configuration"));
+            *cib.child_or_insert("configuration") = empty()
+                .child("configuration")
+                .cloned()
+                .unwrap_or_else(|| Element::new("configuration"));
             Ok(())
         }
     } else if asked("bump") || asked("upgrade") {
@@ -111,14 +122,17 @@ fn work(run: &mut Run<'_>) -> Done {
     let base = run.access.cib()?;
     let mut cib = base.clone();
     change(run, &mut cib)?;
-    let configuration = cib.child("configuration").ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
+    let configuration =
+        cib.child("configuration").ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
     run.access.commit(&base, configuration, "cibadmin")?;
     Ok(Exit::OK)
 }
 
 fn empty() -> Element {
     let sections = ["crm_config", "nodes", "resources", "constraints"];
-    let configuration = sections.into_iter().fold(Element::new("configuration"), |c, s| c.with_child(Element::new(s)));
+    let configuration = sections
+        .into_iter()
+        .fold(Element::new("configuration"), |c, s| c.with_child(Element::new(s)));
     Element::new("cib")
         .with("crm_feature_set", "3.16.1")
         .with("validate-with", "pacemaker-3.9")
@@ -130,7 +144,8 @@ fn empty() -> Element {
 }
 
 fn input(run: &Run<'_>) -> Result<Element, Failure> {
-    let unreadable = |from: &str| Failure::new(Exit::CONFIG, format!("Couldn't parse input {from}."));
+    let unreadable =
+        |from: &str| Failure::new(Exit::CONFIG, format!("Couldn't parse input {from}."));
     if let Some(text) = run.options.last("xml-text") {
         parse(text).map_err(|_| unreadable("from input string"))
     } else if let Some(path) = run.options.last("xml-file") {
@@ -165,7 +180,8 @@ fn query(run: &mut Run<'_>) -> Done {
             found.iter().for_each(|p| run.say(&node_path(&cib, p)));
             return Ok(Exit::OK);
         }
-        let elements: Vec<Element> = found.iter().filter_map(|p| select::at(&cib, p)).map(shown).collect();
+        let elements: Vec<Element> =
+            found.iter().filter_map(|p| select::at(&cib, p)).map(shown).collect();
         let whole = match elements.as_slice() {
             [one] => one.clone(),
             many => many.iter().fold(Element::new("xpath-query"), |q, e| q.with_child(e.clone())),
@@ -212,8 +228,13 @@ fn section_of(tag: &str) -> Option<&'static str> {
 }
 
 /// Where input of this kind goes: a section of the configuration, named or implied.
-fn section<'a>(run: &Run<'_>, cib: &'a mut Element, object: &Element) -> Result<&'a mut Element, Failure> {
-    let named = run.options.last("scope").and_then(|s| SECTIONS.into_iter().find(|known| *known == s));
+fn section<'a>(
+    run: &Run<'_>,
+    cib: &'a mut Element,
+    object: &Element,
+) -> Result<&'a mut Element, Failure> {
+    let named =
+        run.options.last("scope").and_then(|s| SECTIONS.into_iter().find(|known| *known == s));
     let name = named.or_else(|| section_of(object.name())).ok_or_else(no_such)?;
     Ok(cib.child_or_insert("configuration").child_or_insert(name))
 }
@@ -224,7 +245,11 @@ fn same(a: &Element, b: &Element) -> bool {
 
 /// The objects of the input: itself, or what is in the section that it is.
 fn objects(input: &Element) -> Vec<Element> {
-    if SECTIONS.contains(&input.name()) { input.children().cloned().collect() } else { vec![input.clone()] }
+    if SECTIONS.contains(&input.name()) {
+        input.children().cloned().collect()
+    } else {
+        vec![input.clone()]
+    }
 }
 
 fn create(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
@@ -250,7 +275,10 @@ fn modify(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     }
     for object in objects(&input) {
         let create = run.options.has("allow-create");
-        if let Some(id) = object.id().filter(|_| section_of(object.name()).is_none() && run.options.last("scope").is_none()) {
+        if let Some(id) = object
+            .id()
+            .filter(|_| section_of(object.name()).is_none() && run.options.last("scope").is_none())
+        {
             let found = cib.child_or_insert("configuration").find_id_mut(id);
             merge(found.ok_or_else(no_such)?, &object);
             continue;
@@ -282,7 +310,9 @@ fn replace(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     let input = input(run)?;
     match input.name() {
         "cib" => {
-            let new = input.child("configuration").ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
+            let new = input
+                .child("configuration")
+                .ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
             *cib.child_or_insert("configuration") = new.clone();
         }
         "configuration" => *cib.child_or_insert("configuration") = input,
@@ -291,7 +321,8 @@ fn replace(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
         }
         _ => {
             let section = section(run, cib, &input)?;
-            *section.find_child_mut(|c| same(c, &input)).ok_or_else(no_such)? = input;
+            let old = section.find_child_mut(|c| same(c, &input)).ok_or_else(no_such)?;
+            *old = input.clone();
         }
     }
     Ok(())
@@ -319,7 +350,11 @@ fn remove_at(root: &mut Element, path: &[usize]) {
     let Some((last, parents)) = path.split_last() else { return };
     let parent = parents.iter().try_fold(root, |e, at| e.children_mut().nth(*at));
     let Some(parent) = parent else { return };
-    let elements = parent.nodes().iter().enumerate().filter(|(_, n)| matches!(n, crm_core::cib::Child::Element(_)));
+    let elements = parent
+        .nodes()
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| matches!(n, crm_core::cib::Child::Element(_)));
     if let Some((at, _)) = elements.clone().nth(*last) {
         parent.nodes_mut().remove(at);
     }
@@ -330,7 +365,9 @@ fn remove_first(element: &mut Element, wanted: &dyn Fn(&Element) -> bool) -> boo
         element.nodes_mut().remove(at);
         return true;
     }
-    let Some(inside) = element.find_child_mut(|c| c.descendants().skip(1).any(wanted)) else { return false };
+    let Some(inside) = element.find_child_mut(|c| c.descendants().skip(1).any(wanted)) else {
+        return false;
+    };
     remove_first(inside, wanted)
 }
 

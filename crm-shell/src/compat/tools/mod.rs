@@ -125,7 +125,9 @@ impl Run<'_> {
 
     /// The name of the node this runs on: what the daemon says, else the host's name.
     fn local_node(&mut self) -> Result<String, Failure> {
-        if let Some(name) = std::env::var("OCF_RESKEY_CRM_meta_on_node").ok().filter(|n| !n.is_empty()) {
+        if let Some(name) =
+            std::env::var("OCF_RESKEY_CRM_meta_on_node").ok().filter(|n| !n.is_empty())
+        {
             return Ok(name);
         }
         if self.access.is_live() {

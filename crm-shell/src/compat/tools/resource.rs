@@ -26,7 +26,12 @@ const CRM_RESOURCE: Tool = Tool {
                 opt('q', "query-xml", Value::None, "Show the definition of a resource"),
                 opt('w', "query-xml-raw", Value::None, "The same, templates not applied"),
                 opt('g', "get-parameter", Value::Required("NAME"), "Show a parameter"),
-                opt('G', "get-property", Value::Required("NAME"), "Show an attribute of the definition"),
+                opt(
+                    'G',
+                    "get-property",
+                    Value::Required("NAME"),
+                    "Show an attribute of the definition",
+                ),
             ],
         },
         Group {
@@ -79,7 +84,7 @@ pub fn crm_resource(arguments: &[String]) -> ExitCode {
 const NAME: &str = "crm_resource";
 
 fn work(run: &mut Run<'_>) -> Done {
-    let commands: [(&str, fn(&mut Run<'_>) -> Done); 15] = [
+    let commands: [(&str, fn(&mut Run<'_>) -> Done); 16] = [
         ("list-raw", list_raw),
         ("locate", locate),
         ("query-xml", definition),
@@ -95,13 +100,13 @@ fn work(run: &mut Run<'_>) -> Done {
         ("refresh", cleanup),
         ("fail", fail),
         ("wait", wait),
+        ("delete", delete),
     ];
-    let mut chosen = commands.iter().filter(|(name, _)| run.options.has(name)).map(|(_, f)| *f);
-    match (chosen.next(), chosen.next()) {
-        (Some(_), Some(_)) => Err(usage(NAME, "Only one command option may be specified")),
-        (Some(command), None) => command(run),
-        (None, None) if run.options.has("delete") => delete(run),
-        (None, None) => Ok(CRM_RESOURCE.usage(&mut run.console)),
+    let asked = commands.iter().filter(|(name, _)| run.options.has(name)).map(|(_, f)| *f);
+    match asked.collect::<Vec<_>>().as_slice() {
+        [] => Ok(CRM_RESOURCE.usage(&mut run.console)),
+        [command] => command(run),
+        [_, _, ..] => Err(usage(NAME, "Only one command option may be specified")),
     }
 }
 
@@ -125,7 +130,8 @@ fn resource(run: &Run<'_>) -> Result<String, Failure> {
 }
 
 fn not_found(what: &str, name: &str) -> Failure {
-    let text = format!("{NAME}: {what} '{name}' not found\nError performing operation: No such object");
+    let text =
+        format!("{NAME}: {what} '{name}' not found\nError performing operation: No such object");
     Failure::new(Exit::NO_SUCH, text)
 }
 
@@ -139,8 +145,9 @@ fn cluster(cib: &Element) -> Cluster {
 /// The instances that a name stands for: the resource itself, or the leaves below it.
 fn instances(cluster: &Cluster, name: &str) -> Vec<RscIx> {
     let all = cluster.top.iter().flat_map(|top| cluster.descendants(*top));
-    let named: Vec<RscIx> =
-        all.filter(|r| *cluster[*r].id == *name || cluster[*r].id.split(':').next() == Some(name)).collect();
+    let named: Vec<RscIx> = all
+        .filter(|r| *cluster[*r].id == *name || cluster[*r].id.split(':').next() == Some(name))
+        .collect();
     let mut leaves: Vec<RscIx> = named.iter().flat_map(|r| cluster.leaves(*r)).collect();
     leaves.sort();
     leaves.dedup();
@@ -208,7 +215,11 @@ fn definition(run: &mut Run<'_>) -> Done {
     let element = configured(&cib, &name).ok_or_else(|| not_found("Resource", &name))?;
     let text = element.to_pretty();
     let nodes: Vec<String> = active(&cluster(&cib), &name).into_iter().map(|(n, _)| n).collect();
-    let place = if nodes.is_empty() { "Stopped".to_string() } else { format!("Started {}", nodes.join(" ")) };
+    let place = if nodes.is_empty() {
+        "Stopped".to_string()
+    } else {
+        format!("Started {}", nodes.join(" "))
+    };
     run.say(&format!("{name}\t{place}"));
     run.say("Resource XML:");
     run.say(text.trim_end());
@@ -251,7 +262,11 @@ fn get_property(run: &mut Run<'_>) -> Done {
 }
 
 /// Changes the configuration and commits it.
-fn edit(run: &mut Run<'_>, change: impl FnOnce(&mut Element) -> Result<(), Failure>, command: &str) -> Result<(), Failure> {
+fn edit(
+    run: &mut Run<'_>,
+    change: impl FnOnce(&mut Element) -> Result<(), Failure>,
+    command: &str,
+) -> Result<(), Failure> {
     let cib = run.access.cib()?;
     let mut changed = cib.clone();
     let configuration = changed.child_or_insert("configuration");
@@ -262,18 +277,28 @@ fn edit(run: &mut Run<'_>, change: impl FnOnce(&mut Element) -> Result<(), Failu
 
 fn set_parameter(run: &mut Run<'_>) -> Done {
     let name = resource(run)?;
-    let parameter = run.options.last("set-parameter").or(run.options.last("delete-parameter")).unwrap_or_default().to_string();
+    let parameter = run
+        .options
+        .last("set-parameter")
+        .or(run.options.last("delete-parameter"))
+        .unwrap_or_default()
+        .to_string();
     let value = run.options.last("parameter-value").map(str::to_string);
     if run.options.has("set-parameter") && value.is_none() {
         return Err(usage(NAME, "You need to supply a value with the -v option"));
     }
     let value = value.filter(|_| run.options.has("set-parameter"));
     let tag = set_tag(run);
-    let set_id = run.options.last("set-name").map_or_else(|| format!("{name}-{tag}"), str::to_string);
-    let id = run.options.last("nvpair").map_or_else(|| format!("{set_id}-{parameter}"), str::to_string);
+    let set_id =
+        run.options.last("set-name").map_or_else(|| format!("{name}-{tag}"), str::to_string);
+    let id =
+        run.options.last("nvpair").map_or_else(|| format!("{set_id}-{parameter}"), str::to_string);
     let cib = run.access.cib()?;
     let element = configured(&cib, &name).ok_or_else(|| not_found("Resource", &name))?;
-    let old = element.children_named(tag).flat_map(Element::children).find(|p| p.attr("name") == Some(&parameter));
+    let old = element
+        .children_named(tag)
+        .flat_map(Element::children)
+        .find(|p| p.attr("name") == Some(&parameter));
     let old = old.and_then(Element::id).map(str::to_string);
     if value.is_none() && old.is_none() {
         return Ok(Exit::OK);
@@ -286,16 +311,25 @@ fn set_parameter(run: &mut Run<'_>) -> Done {
     };
     edit(run, change, &format!("crm_resource -r {name} -p {parameter}"))?;
     let line = match (&value, &old) {
-        (Some(value), Some(old)) => format!("Set '{name}' option: id={old} name={parameter} value={value}"),
-        (Some(value), None) => format!("Set '{name}' option: id={id} set={set_id} name={parameter} value={value}"),
-        (None, _) => format!("Deleted '{name}' option: id={} name={parameter}", old.as_deref().unwrap_or(&id)),
+        (Some(value), Some(old)) => {
+            format!("Set '{name}' option: id={old} name={parameter} value={value}")
+        }
+        (Some(value), None) => {
+            format!("Set '{name}' option: id={id} set={set_id} name={parameter} value={value}")
+        }
+        (None, _) => format!(
+            "Deleted '{name}' option: id={} name={parameter}",
+            old.as_deref().unwrap_or(&id)
+        ),
     };
     run.say(&line);
     Ok(Exit::OK)
 }
 
 fn target_node(run: &Run<'_>, cib: &Element) -> Result<Option<String>, Failure> {
-    let Some(node) = run.options.last("node").or(run.options.last("host-uname")) else { return Ok(None) };
+    let Some(node) = run.options.last("node").or(run.options.last("host-uname")) else {
+        return Ok(None);
+    };
     match crm_core::cib::attributes::node_id(cib, node) {
         Some(_) => Ok(Some(node.to_string())),
         None => Err(not_found("Node", node)),
@@ -305,7 +339,8 @@ fn target_node(run: &Run<'_>, cib: &Element) -> Result<Option<String>, Failure> 
 /// When a constraint ends, as `--lifetime` says.
 fn lifetime(run: &mut Run<'_>) -> Result<Option<String>, Failure> {
     let Some(text) = run.options.last("lifetime") else { return Ok(None) };
-    let span: jiff::Span = text.parse().map_err(|_| usage(NAME, &format!("'{text}' is no ISO 8601 duration")))?;
+    let span: jiff::Span =
+        text.parse().map_err(|_| usage(NAME, &format!("'{text}' is no ISO 8601 duration")))?;
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
     let end = now.checked_add(span).map_err(|e| usage(NAME, &e.to_string()))?;
     let end = end.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
@@ -315,13 +350,22 @@ fn lifetime(run: &mut Run<'_>) -> Result<Option<String>, Failure> {
 
 /// The constraint that `--move` (score INFINITY) and `--ban` leave.
 fn cli_constraint(name: &str, node: &str, ban: bool, role: &str, end: Option<&str>) -> Element {
-    let (id, score) = if ban { (format!("cli-ban-{name}-on-{node}"), "-INFINITY") } else { (format!("cli-prefer-{name}"), "INFINITY") };
-    let location = Element::new("rsc_location").with("id", &id).with("rsc", name).with("role", role);
+    let (id, score) = if ban {
+        (format!("cli-ban-{name}-on-{node}"), "-INFINITY")
+    } else {
+        (format!("cli-prefer-{name}"), "INFINITY")
+    };
+    let location =
+        Element::new("rsc_location").with("id", &id).with("rsc", name).with("role", role);
     let Some(end) = end else { return location.with("node", node).with("score", score) };
     let (rule, expression, date) = if ban {
         (format!("{id}-rule"), format!("{id}-expr"), format!("{id}-lifetime"))
     } else {
-        (format!("cli-prefer-rule-{name}"), format!("cli-prefer-expr-{name}"), format!("cli-prefer-lifetime-end-{name}"))
+        (
+            format!("cli-prefer-rule-{name}"),
+            format!("cli-prefer-expr-{name}"),
+            format!("cli-prefer-lifetime-end-{name}"),
+        )
     };
     let expression = Element::new("expression")
         .with("id", expression)
@@ -329,9 +373,15 @@ fn cli_constraint(name: &str, node: &str, ban: bool, role: &str, end: Option<&st
         .with("operation", "eq")
         .with("value", node)
         .with("type", "string");
-    let date = Element::new("date_expression").with("id", date).with("operation", "lt").with("end", end);
+    let date =
+        Element::new("date_expression").with("id", date).with("operation", "lt").with("end", end);
     location.with_child(
-        Element::new("rule").with("id", rule).with("score", score).with("boolean-op", "and").with_child(expression).with_child(date),
+        Element::new("rule")
+            .with("id", rule)
+            .with("score", score)
+            .with("boolean-op", "and")
+            .with_child(expression)
+            .with_child(date),
     )
 }
 
@@ -368,7 +418,9 @@ fn place(run: &mut Run<'_>, name: &str, node: &str, ban: bool) -> Done {
     let change = |configuration: &mut Element| {
         let constraints = configuration.child_or_insert("constraints");
         let old = constraint.id().map(str::to_string);
-        constraints.retain(|c| c.id().map(str::to_string) != old && (ban || !is_left_by_cli(c, name, None)));
+        constraints.retain(|c| {
+            c.id().map(str::to_string) != old && (ban || !is_left_by_cli(c, name, None))
+        });
         constraints.push(constraint.clone());
         Ok(())
     };
@@ -388,8 +440,13 @@ fn move_resource(run: &mut Run<'_>) -> Done {
         }
         Some(node) => {
             let there = active(&cluster(&cib), &name);
-            if there.iter().any(|(n, _)| *n == node) && there.len() == 1 && !run.options.has("force") {
-                let text = format!("{NAME}: {name} is already active on {node}\n{NAME}: Error performing operation: Requested item already exists");
+            if there.iter().any(|(n, _)| *n == node)
+                && there.len() == 1
+                && !run.options.has("force")
+            {
+                let text = format!(
+                    "{NAME}: {name} is already active on {node}\n{NAME}: Error performing operation: Requested item already exists"
+                );
                 return Err(Failure::new(Exit(108), text));
             }
             place(run, &name, &node, false)
@@ -427,12 +484,15 @@ fn clear(run: &mut Run<'_>) -> Done {
     let expired_only = run.options.has("expired");
     let over = |c: &Element| {
         let end = c.descendants().find_map(|e| e.attr("end"));
-        end.and_then(|e| e.replace(' ', "T").parse::<jiff::Timestamp>().ok()).is_some_and(|e| e < now)
+        end.and_then(|e| e.replace(' ', "T").parse::<jiff::Timestamp>().ok())
+            .is_some_and(|e| e < now)
     };
     let wanted = |c: &Element| {
         let ours = match &name {
             Some(name) => is_left_by_cli(c, name, node.as_deref()),
-            None => c.id().is_some_and(|i| i.starts_with("cli-ban-") || i.starts_with("cli-prefer-")),
+            None => {
+                c.id().is_some_and(|i| i.starts_with("cli-ban-") || i.starts_with("cli-prefer-"))
+            }
         };
         ours && (!expired_only || over(c))
     };
@@ -473,8 +533,13 @@ fn cleanup(run: &mut Run<'_>) -> Done {
     };
     let cleaned = run.access.cleanup(&request)?;
     match (&name, cleaned.is_empty()) {
-        (None, _) => run.say(&format!("Cleaned up all resources on {}", node.as_deref().unwrap_or("all nodes"))),
-        (Some(name), true) => run.say(&format!("Cleaned up {name} on {}", node.as_deref().unwrap_or("all nodes"))),
+        (None, _) => run.say(&format!(
+            "Cleaned up all resources on {}",
+            node.as_deref().unwrap_or("all nodes")
+        )),
+        (Some(name), true) => {
+            run.say(&format!("Cleaned up {name} on {}", node.as_deref().unwrap_or("all nodes")))
+        }
         (Some(_), false) => cleaned.iter().for_each(|c| run.say(&format!("Cleaned up {c}"))),
     }
     Ok(Exit::OK)

@@ -26,19 +26,25 @@ impl Selector {
         let mut rest = text.trim();
         let mut steps = Vec::new();
         while !rest.is_empty() {
-            let anywhere_below = rest.starts_with("//") || (steps.is_empty() && !rest.starts_with('/'));
+            let anywhere_below =
+                rest.starts_with("//") || (steps.is_empty() && !rest.starts_with('/'));
             rest = rest.trim_start_matches('/');
             let end = rest.find(['/', '[']).unwrap_or(rest.len());
             let (tag, after) = rest.split_at(end);
             rest = after;
-            if tag.is_empty() || tag.contains(|c: char| !(c.is_alphanumeric() || "_-*.".contains(c))) {
+            if tag.is_empty()
+                || tag.contains(|c: char| !(c.is_alphanumeric() || "_-*.".contains(c)))
+            {
                 return Err(format!("'{tag}' is no step of a path in '{text}'"));
             }
             let mut tests = Vec::new();
             while let Some(inside) = rest.strip_prefix('[') {
-                let close = closing(inside).ok_or_else(|| format!("'[' is not closed in '{text}'"))?;
+                let close =
+                    closing(inside).ok_or_else(|| format!("'[' is not closed in '{text}'"))?;
                 for part in inside[..close].split(" and ") {
-                    tests.push(test(part.trim()).ok_or_else(|| format!("'[{part}]' is not understood"))?);
+                    tests.push(
+                        test(part.trim()).ok_or_else(|| format!("'[{part}]' is not understood"))?,
+                    );
                 }
                 rest = &inside[close + 1..];
             }
@@ -57,7 +63,13 @@ impl Selector {
     }
 }
 
-fn walk(element: &Element, steps: &[Step], is_root: bool, path: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
+fn walk(
+    element: &Element,
+    steps: &[Step],
+    is_root: bool,
+    path: &mut Vec<usize>,
+    found: &mut Vec<Vec<usize>>,
+) {
     let Some((step, rest)) = steps.split_first() else { return };
     if step.matches(element) {
         if rest.is_empty() {
@@ -112,7 +124,8 @@ fn test(text: &str) -> Option<(String, Option<String>)> {
         Some((name, value)) => {
             let value = value.trim();
             let inner = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\''));
-            let inner = inner.or_else(|| value.strip_prefix('"').and_then(|v| v.strip_suffix('"')))?;
+            let inner =
+                inner.or_else(|| value.strip_prefix('"').and_then(|v| v.strip_suffix('"')))?;
             Some((name.trim().into(), Some(inner.into())))
         }
     }

@@ -16,16 +16,19 @@ use super::{Done, Failure, Run, Tool};
 const CRM_VERIFY: Tool = Tool {
     name: "crm_verify",
     purpose: "Check a configuration for errors and for what probably is one",
-    groups: &[COMMON, Group {
-        title: "Sources",
-        options: &[
-            opt('L', "live-check", Value::None, "The running cluster's"),
-            opt('x', "xml-file", Value::Required("FILE"), "A file"),
-            opt('X', "xml-text", Value::Required("XML"), "A text"),
-            opt('p', "xml-pipe", Value::None, "Standard input"),
-            opt('S', "save-xml", Value::Required("FILE"), "Save what was checked"),
-        ],
-    }],
+    groups: &[
+        COMMON,
+        Group {
+            title: "Sources",
+            options: &[
+                opt('L', "live-check", Value::None, "The running cluster's"),
+                opt('x', "xml-file", Value::Required("FILE"), "A file"),
+                opt('X', "xml-text", Value::Required("XML"), "A text"),
+                opt('p', "xml-pipe", Value::None, "Standard input"),
+                opt('S', "save-xml", Value::Required("FILE"), "Save what was checked"),
+            ],
+        },
+    ],
     body: verify,
 };
 
@@ -35,9 +38,12 @@ pub fn crm_verify(arguments: &[String]) -> ExitCode {
 }
 
 fn source(run: &mut Run<'_>) -> Result<Element, Failure> {
-    let unreadable = |what: String| Failure::new(Exit::ERROR, format!("crm_verify: Couldn't parse input {what}"));
+    let unreadable = |what: String| {
+        Failure::new(Exit::ERROR, format!("crm_verify: Couldn't parse input {what}"))
+    };
     if let Some(path) = run.options.last("xml-file") {
-        let text = std::fs::read_to_string(path).map_err(|_| unreadable(format!("file: {path}")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|_| unreadable(format!("file: {path}")))?;
         parse(&text).map_err(|e| unreadable(format!("file: {path} ({e})")))
     } else if let Some(text) = run.options.last("xml-text") {
         parse(text).map_err(|_| unreadable(format!("string: {text}")))
@@ -51,7 +57,8 @@ fn source(run: &mut Run<'_>) -> Result<Element, Failure> {
             Failure::new(exit, format!("crm_verify: CIB query failed: {text}"))
         })
     } else {
-        let text = "crm_verify: No configuration source specified.  Use --help for usage information.";
+        let text =
+            "crm_verify: No configuration source specified.  Use --help for usage information.";
         Err(Failure::new(Exit::ERROR, text))
     }
 }

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
     match arguments.split_first().and_then(|(first, rest)| Some((find(first)?, rest))) {
         Some((run, rest)) => run(rest),
-        None => crm_shell::run(arguments),
+        None => crm_shell::run(arguments, &built_in()),
     }
 }
 

@@ -1,11 +1,15 @@
 //! What agents exist and what they say about themselves.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use crm_core::cib::{self, Element};
+use crm_lrm::agents::{Agent, Interface};
+use crm_lrm::operation::AgentName;
+use crm_lrm::{AgentPaths, BuiltIn, Catalog};
 
 /// A parameter of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,22 +148,16 @@ pub trait Agents {
     fn all_providers(&mut self) -> Vec<String>;
 }
 
-/// Agents where the field keeps them.
+/// The agents of this node: those in files, and those that this executable carries.
+///
+/// Which file answers to a name is the executor's rule ([`crm_lrm::Catalog`]), so that what is
+/// checked here is what will run.
 pub struct Installed {
+    catalog: Catalog,
     ocf_root: PathBuf,
     known: BTreeMap<String, Option<Rc<Metadata>>>,
 }
 
-impl Default for Installed {
-    fn default() -> Installed {
-        let root = std::env::var_os("OCF_ROOT").filter(|r| !r.is_empty());
-        let ocf_root = root.map_or_else(|| PathBuf::from("/usr/lib/ocf"), PathBuf::from);
-        Installed { ocf_root, known: BTreeMap::new() }
-    }
-}
-
-const STONITH_PLUGINS: &str = "/usr/lib/stonith/plugins/external";
-const SBIN: &[&str] = &["/usr/sbin", "/sbin", "/usr/bin"];
 const UNITS: &[&str] = &[
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -168,38 +166,55 @@ const UNITS: &[&str] = &[
 ];
 
 impl Installed {
+    /// Agents where the field keeps them (`OCF_ROOT` moves those of OCF), and `carried` ones.
+    pub fn new(carried: &[BuiltIn]) -> Installed {
+        let root = std::env::var_os("OCF_ROOT").filter(|r| !r.is_empty());
+        let ocf_root = root.map_or_else(|| PathBuf::from("/usr/lib/ocf"), PathBuf::from);
+        let paths = AgentPaths { ocf: vec![ocf_root.join("resource.d")], ..AgentPaths::default() };
+        let catalog = Catalog { paths, built_in: carried.to_vec() };
+        Installed { catalog, ocf_root, known: BTreeMap::new() }
+    }
+
     fn load(&self, class: &str, provider: Option<&str>, kind: &str) -> Option<Metadata> {
-        let good = |w: &str| !w.is_empty() && !w.contains("..") && !w.starts_with('/');
-        if !good(kind) || !provider.is_none_or(good) {
+        let name = AgentName {
+            class: class.into(),
+            provider: provider.map(str::to_string),
+            kind: kind.into(),
+        };
+        if class == "ocf" && provider.is_none() {
             return None;
         }
-        match class {
-            "ocf" => {
-                let path = self.ocf_root.join("resource.d").join(provider?).join(kind);
-                let text = run(&path, &["meta-data"], &self.ocf_root)?;
-                Metadata::parse(&text).ok()
+        let agent = self.catalog.resolve(&name).ok()?;
+        match agent.interface {
+            Interface::Ocf => Metadata::parse(&self.ask(&agent, &["meta-data"])?).ok(),
+            Interface::Fence => Metadata::parse(&self.ask(&agent, &["-o", "metadata"])?).ok(),
+            Interface::StonithExternal => {
+                let names = self.ask(&agent, &["getconfignames"])?;
+                let described = self.ask(&agent, &["getinfo-xml"]).unwrap_or_default();
+                Some(plug_in_metadata(&names, &described))
             }
-            "lsb" | "service" if Path::new("/etc/init.d").join(kind).is_file() => {
-                Some(service_metadata(kind))
-            }
-            "systemd" | "service" if is_unit(kind) => Some(service_metadata(kind)),
-            "heartbeat" if Path::new("/etc/ha.d/resource.d").join(kind).is_file() => {
-                Some(service_metadata(kind))
-            }
-            "stonith" => stonith(kind, &self.ocf_root),
-            _ => None,
+            Interface::Lsb | Interface::Heartbeat => Some(service_metadata(kind)),
+            Interface::Systemd => is_unit(kind).then(|| service_metadata(kind)),
         }
     }
 
-    fn list_dir(path: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries
-            .filter(|e| e.path().is_file())
-            .filter_map(|e| e.file_name().into_string().ok())
-            .filter(|n| !n.starts_with('.') && !n.ends_with(".sh"))
-            .collect();
-        names.sort();
-        names
+    /// Runs an agent for its description; never through a shell.
+    fn ask(&self, agent: &Agent, arguments: &[&str]) -> Option<String> {
+        let mut command = Command::new(&agent.program);
+        if agent.built_in {
+            command.arg0("crm");
+        }
+        let out = command
+            .args(&agent.args)
+            .args(arguments)
+            .env("OCF_ROOT", &self.ocf_root)
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        (!text.trim().is_empty()).then_some(text)
     }
 }
 
@@ -220,83 +235,22 @@ impl Agents for Installed {
     }
 
     fn providers(&mut self, kind: &str) -> Vec<String> {
-        let has = |p: &String| self.ocf_root.join("resource.d").join(p).join(kind).is_file();
-        self.all_providers_inner().into_iter().filter(has).collect()
+        self.catalog.providers(Some(kind)).into_iter().collect()
     }
 
     fn list(&mut self, class: &str, provider: Option<&str>) -> Vec<String> {
-        match class {
-            "ocf" => {
-                let providers = match provider {
-                    Some(p) => vec![p.to_string()],
-                    None => self.all_providers(),
-                };
-                let dir = self.ocf_root.join("resource.d");
-                let mut all: Vec<String> =
-                    providers.iter().flat_map(|p| Installed::list_dir(&dir.join(p))).collect();
-                all.sort();
-                all.dedup();
-                all
-            }
-            "lsb" => Installed::list_dir(Path::new("/etc/init.d")),
-            "heartbeat" => Installed::list_dir(Path::new("/etc/ha.d/resource.d")),
-            "systemd" | "service" => {
-                let mut all: Vec<String> = UNITS
-                    .iter()
-                    .flat_map(|d| Installed::list_dir(Path::new(d)))
-                    .filter_map(|n| n.strip_suffix(".service").map(str::to_string))
-                    .collect();
-                all.sort();
-                all.dedup();
-                all
-            }
-            "stonith" => {
-                let fence = SBIN.iter().flat_map(|d| Installed::list_dir(Path::new(d)));
-                let mut all: Vec<String> = fence.filter(|n| n.starts_with("fence_")).collect();
-                let external = Installed::list_dir(Path::new(STONITH_PLUGINS));
-                all.extend(external.into_iter().map(|n| format!("external/{n}")));
-                all.sort();
-                all.dedup();
-                all
-            }
-            _ => Vec::new(),
+        let mut all = self.catalog.types(class, provider);
+        if matches!(class, "systemd" | "service") {
+            let entries = UNITS.iter().flat_map(|d| std::fs::read_dir(d).into_iter().flatten());
+            let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+            all.extend(names.filter_map(|n| n.strip_suffix(".service").map(str::to_string)));
         }
+        all.into_iter().collect()
     }
 
     fn all_providers(&mut self) -> Vec<String> {
-        self.all_providers_inner()
+        self.catalog.providers(None).into_iter().collect()
     }
-}
-
-impl Installed {
-    fn all_providers_inner(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.ocf_root.join("resource.d")).into_iter().flatten();
-        let mut names: Vec<String> = entries
-            .flatten()
-            .filter(|e| e.path().is_dir())
-            .filter_map(|e| e.file_name().into_string().ok())
-            .filter(|n| !n.starts_with('.'))
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-/// Runs an agent for its description; never through a shell.
-fn run(program: &Path, arguments: &[&str], ocf_root: &Path) -> Option<String> {
-    if !program.is_file() {
-        return None;
-    }
-    let out = Command::new(program)
-        .args(arguments)
-        .env("OCF_ROOT", ocf_root)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    (!text.trim().is_empty()).then_some(text)
 }
 
 fn is_unit(kind: &str) -> bool {
@@ -321,24 +275,17 @@ fn service_metadata(kind: &str) -> Metadata {
     }
 }
 
-fn stonith(kind: &str, ocf_root: &Path) -> Option<Metadata> {
-    if let Some(plugin) = kind.strip_prefix("external/") {
-        let path = Path::new(STONITH_PLUGINS).join(plugin);
-        let names = run(&path, &["getconfignames"], ocf_root)?;
-        let described = run(&path, &["getinfo-xml"], ocf_root).unwrap_or_default();
-        let wrapped = format!("<resource-agent>{}</resource-agent>", without_doctype(&described));
-        let mut metadata = Metadata::parse(&wrapped).unwrap_or_default();
-        for name in names.split_whitespace() {
-            if metadata.parameter(name).is_none() {
-                let parameter = Parameter { name: name.into(), ..Parameter::default() };
-                metadata.parameters.push(parameter);
-            }
+/// A plug-in names its parameters in a list, and describes them in XML if it likes.
+fn plug_in_metadata(names: &str, described: &str) -> Metadata {
+    let wrapped = format!("<resource-agent>{}</resource-agent>", without_doctype(described));
+    let mut metadata = Metadata::parse(&wrapped).unwrap_or_default();
+    for name in names.split_whitespace() {
+        if metadata.parameter(name).is_none() {
+            let parameter = Parameter { name: name.into(), ..Parameter::default() };
+            metadata.parameters.push(parameter);
         }
-        return Some(metadata);
     }
-    let name = if kind.starts_with("fence_") { kind } else { return None };
-    let path = SBIN.iter().map(|d| Path::new(d).join(name)).find(|p| p.is_file())?;
-    Metadata::parse(&run(&path, &["-o", "metadata"], ocf_root)?).ok()
+    metadata
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
+use crm_lrm::BuiltIn;
+
 use crate::access;
+use crate::agents::Installed;
 use crate::language::{quote_word, words};
 use crate::levels::{cib, options};
-use crate::message::{Message, Source};
+use crate::message::{Message, Printer, Source};
 use crate::session::{Options, Session};
 
 /// What the command line asks for.
@@ -46,21 +49,22 @@ Without a command: a prompt on a terminal, else a batch from standard input.
 Exit status: 0 done, 1 something failed, 2 wrong usage.
 ";
 
-/// Runs the shell.
-pub fn run(arguments: &[String]) -> ExitCode {
+/// Runs the shell; `carried` are the agents that are in this executable.
+pub fn run(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
     let line = match parse(arguments) {
         Parsed::Go(line) => line,
         Parsed::Print(text) => {
-            Session::new(access::open(), Options::default()).printer.print(&text);
+            Printer::default().print(&text);
             return ExitCode::SUCCESS;
         }
         Parsed::Wrong(text) => {
-            let mut printer = crate::message::Printer::default();
+            let mut printer = Printer::default();
             printer.say(&Message::error(text).help("'crm --help' has all options"));
             return ExitCode::from(2);
         }
     };
-    let mut session = Session::new(access::open(), line.options.clone());
+    let mut session =
+        Session::new(access::open(), Box::new(Installed::new(carried)), line.options.clone());
     options::load(&mut session);
     session.options.force |= line.options.force;
     session.options.answer = line.options.answer;

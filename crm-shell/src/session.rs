@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 use std::rc::Rc;
 
 use crate::access::{Access, AccessError};
-use crate::agents::{Agents, Installed};
+use crate::agents::Agents;
 use crate::configuration::EditError;
 use crate::editor::Editor;
 use crate::language::{Content, Line, Word, lines};
@@ -156,12 +156,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// A run over a CIB.
-    pub fn new(access: Box<dyn Access>, options: Options) -> Session {
+    /// A run over a CIB, with these agents to check against.
+    pub fn new(access: Box<dyn Access>, agents: Box<dyn Agents>, options: Options) -> Session {
         Session {
             access,
             printer: Printer::default(),
-            agents: Box::<Installed>::default(),
+            agents,
             options,
             interactive: false,
             levels: vec![Level::Root],

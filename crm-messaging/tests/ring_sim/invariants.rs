@@ -105,6 +105,9 @@ impl Record {
         assert!(history.all.insert(id), "{at:?} got {id:?} twice");
         let last = history.last.insert((id.0, id.1), id.2).unwrap_or(0);
         assert!(id.2 > last, "{at:?} got {id:?} after {last}");
+        // What follows a lost message may build on it.
+        let before = history.here.iter().rev().find(|other| (other.0, other.1) == (id.0, id.1));
+        assert!(before.is_none_or(|other| other.2 + 1 == id.2), "{at:?} got {id:?} after {last}");
         history.here.push(id);
         self.delivered += 1;
     }

@@ -199,8 +199,8 @@ impl Handle {
         self.command(Command::Leave);
     }
 
-    /// Says that a node is certainly off (its fencing was confirmed): it leaves the ring without
-    /// waiting for the time its silence would take. Ignored if it is not a member.
+    /// Says that a node is certainly off (its fencing was confirmed): it leaves the ring after a
+    /// few missed probes, without the usual wait. Ignored if it is heard after this.
     pub fn declare_dead(&self, node: NodeId) {
         self.command(Command::DeclareDead(node));
     }

@@ -315,7 +315,7 @@ impl Driver {
         for command in commands {
             match command {
                 Command::Leave => self.ring.leave(now),
-                Command::DeclareDead(node) => self.ring.declare_dead(node, now),
+                Command::DeclareDead(node) => self.ring.declare_dead(node),
             }
         }
         if stopped {

@@ -42,8 +42,10 @@ struct Peer {
     lost_at: Time,
     /// Refusals of its host (there is no such process) since it was last heard.
     refusals: u32,
-    /// This start of it has left or is known to be off: late packets do not bring it back.
+    /// This start of it has left: late packets do not bring it back.
     gone: bool,
+    /// It was said to be off, and has not been heard since.
+    declared_dead: bool,
 }
 
 /// What this node knows about the reachability of all.
@@ -76,6 +78,7 @@ impl Detector {
         }
         peer.heard = Some(now);
         peer.refusals = 0;
+        peer.declared_dead = false;
         back || restarted
     }
 
@@ -116,7 +119,26 @@ impl Detector {
         }
     }
 
-    /// A node left, or is known to be off.
+    /// Somebody has made sure that a node is off.
+    pub fn declared_dead(&mut self, node: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.declared_dead = true;
+        }
+    }
+
+    /// Whether a node that was said to be off is as silent as that.
+    fn silent_as_said(&self, node: NodeId, now: Time) -> bool {
+        let said = self.peers.get(&node).filter(|peer| peer.declared_dead);
+        let quiet = |heard: Time| now.since(heard) > self.fresh();
+        said.is_some_and(|peer| peer.heard.is_none_or(quiet))
+    }
+
+    /// A contact this old is one of now: a few probes may get lost.
+    fn fresh(&self) -> Duration {
+        self.timing.probe * 4
+    }
+
+    /// A node left.
     pub fn gone(&mut self, node: NodeId) {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.gone = true;
@@ -179,7 +201,7 @@ impl Detector {
                 .filter_map(|survivor| self.hearing(*survivor, *node))
                 .max();
             let last = last.unwrap_or_default().max(since(*node));
-            if now.since(last) > self.timing.dead_after {
+            if now.since(last) > self.timing.dead_after || self.silent_as_said(*node, now) {
                 out.insert(*node);
             }
         }
@@ -227,8 +249,8 @@ impl Detector {
     /// one that was lost again and again just now.
     pub fn wants(&self, node: NodeId, now: Time) -> bool {
         let Some(peer) = self.peers.get(&node) else { return false };
-        let fresh = self.timing.probe * 4;
-        let in_contact = self.contact(self.me, node).is_some_and(|last| now.since(last) <= fresh);
+        let fresh = |last: Time| now.since(last) <= self.fresh();
+        let in_contact = self.contact(self.me, node).is_some_and(fresh);
         in_contact && now.since(peer.lost_at) >= wait(peer.losses)
     }
 

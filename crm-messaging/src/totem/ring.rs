@@ -214,20 +214,10 @@ impl Ring {
         self.detector.refused(node, now);
     }
 
-    /// A node is certainly off.
-    pub fn declare_dead(&mut self, node: NodeId, now: Time) {
-        if node == self.config.me {
-            return;
-        }
-        self.detector.gone(node);
-        if let State::Gather(gather) = &mut self.state {
-            if gather.procs.contains(&node) && gather.failed.insert(node) {
-                self.state_opinion(now);
-            }
-        } else if self.concerned().contains(&node) {
-            let concerned = self.concerned();
-            self.gather(concerned, BTreeSet::from([node]), now);
-        }
+    /// A node is certainly off: it is given up as soon as it has missed a few probes. If it is
+    /// heard after this (it was switched on again meanwhile), nothing happens.
+    pub fn declare_dead(&mut self, node: NodeId) {
+        self.detector.declared_dead(node);
     }
 
     /// Leaves after everything queued was ordered, or at the latest after two token times.

@@ -60,7 +60,7 @@ impl Ring {
         if rests && !std::mem::take(&mut circle.woken) {
             circle.resend = None;
             let held = Packet::Held(circle.id, token.hop);
-            self.send(Target::One(circle.before(me)), &held);
+            self.send(Target::Each(Arc::clone(&circle.others)), &held);
             circle.held = Some((token, now + self.config.timing.hold));
         } else {
             self.pass(&mut circle, token, now);

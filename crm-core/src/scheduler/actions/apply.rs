@@ -2,16 +2,17 @@
 //!
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use crate::Score;
 use crate::scalar::is_true;
 use crate::scheduler::model::{
-    ActionIx, Cluster, Marks, NodeIx, OrderFlags, Role, RscIx, Task, Variant,
+    ActionIx, Cluster, Key, Marks, NodeIx, OrderFlags, Role, RscIx, Task, Variant,
 };
 
 use super::primitive;
 use super::probes::assigned_node;
-use super::propagate::{Changed, Propagation};
+use super::propagate::{Changed, Job, Propagation};
 use super::request::first_of_task;
 use super::seen::basic;
 
@@ -112,8 +113,11 @@ impl Propagation<'_> {
         let (Some(a_rsc), Some(b_rsc)) = (self.cluster[first].rsc, self.cluster[then].rsc) else {
             return changed;
         };
-        let (first_task, then_task) =
-            (self.cluster[first].task.clone(), self.cluster[then].task.clone());
+        let then_task = self.cluster[then].task.clone();
+        let first_task = match &self.cluster[first].key {
+            Key::Notify(_, about) => about.clone(),
+            _ => self.cluster[first].task.clone(),
+        };
         let current = matches!(first_task, Task::Stopped | Task::Demoted);
         for instance in instances(self.cluster, b_rsc) {
             let Some(partner) = partner(self.cluster, instance, a_rsc, current) else {
@@ -210,7 +214,7 @@ impl Propagation<'_> {
             let in_collective =
                 self.cluster[then].rsc.is_some_and(|r| self.cluster[r].parent.is_some());
             if in_collective {
-                self.requests.push(then);
+                self.requests.push(Job::Update(then));
             }
         }
         changed
@@ -265,52 +269,55 @@ impl Propagation<'_> {
     }
 
     /// what must be where something cannot start does not start either.
-    pub(super) fn block_dependents(&mut self, ix: ActionIx) {
-        let mut unable = vec![ix];
-        while let Some(ix) = unable.pop() {
-            let action = &self.cluster[ix];
-            let Some(rsc) = action.rsc else { continue };
-            let task = action.task.clone();
-            let start = task == Task::Start;
-            if action.marks.runnable() || !(start || task == Task::Promote) {
-                continue;
-            }
-            let whole = self.cluster.outermost(rsc);
-            let possible = self.cluster[whole].children.iter().any(|&c| {
-                let part = first_of_task(self.cluster, c, &task, None);
-                part.is_none_or(|p| self.cluster[p].marks.runnable())
-            });
-            if possible {
-                continue;
-            }
-            let reason = format!("colocation with {}", self.cluster[rsc].id);
-            for colocation in self.cluster[whole].with_this.clone() {
-                let c = &self.cluster[colocation];
-                let about = start || c.primary_role == Some(Role::Promoted);
-                if !c.score.is_infinite() || !about {
-                    continue;
-                }
+    pub(super) fn hold_dependents(&mut self, ix: ActionIx) {
+        let action = &self.cluster[ix];
+        let Some(rsc) = action.rsc else { return };
+        let start = action.task == Task::Start;
+        if action.marks.runnable() || !(start || action.task == Task::Promote) {
+            return;
+        }
+        let whole = self.cluster.outermost(rsc);
+        let possible = self.cluster[whole].children.iter().any(|&c| {
+            let part = first_of_task(self.cluster, c, &action.task, None);
+            part.is_none_or(|p| self.cluster[p].marks.runnable())
+        });
+        if possible {
+            return;
+        }
+        let reason: Arc<str> = format!("colocation with {}", self.cluster[rsc].id).into();
+        for &colocation in &self.cluster[whole].with_this {
+            let c = &self.cluster[colocation];
+            if c.score.is_infinite() && (start || c.primary_role == Some(Role::Promoted)) {
                 let promoted = c.dependent_role == Some(Role::Promoted);
-                let blocked = if promoted { Task::Promote } else { Task::Start };
-                let dependent = c.dependent;
-                self.block(dependent, &blocked, &reason, &mut unable);
+                let task = if promoted { Task::Promote } else { Task::Start };
+                self.requests.push(Job::HoldTask(c.dependent, task, reason.clone()));
             }
         }
+        self.push_requests();
     }
 
-    fn block(&mut self, rsc: RscIx, task: &Task, reason: &str, unable: &mut Vec<ActionIx>) {
-        for part in self.cluster.descendants(rsc) {
-            for i in (0..self.cluster[part].actions.len()).rev() {
-                let ix = self.cluster[part].actions[i];
-                let action = &mut self.cluster[ix];
-                if action.task == *task && action.marks.runnable() {
-                    action.marks.clear(Marks::RUNNABLE);
-                    action.set_reason(reason, false);
-                    self.touch(ix);
-                    self.requests.push(ix);
-                    unable.push(ix);
-                }
-            }
+    /// Holds a task of a resource, then of its parts.
+    pub(super) fn hold_task(&mut self, rsc: RscIx, task: &Task, reason: &Arc<str>) {
+        let r = &self.cluster[rsc];
+        for &ix in r.actions.iter().rev().filter(|&&a| self.cluster[a].task == *task) {
+            self.requests.push(Job::Hold(ix, reason.clone()));
+        }
+        for &part in &r.children {
+            self.requests.push(Job::HoldTask(part, task.clone(), reason.clone()));
+        }
+        self.push_requests();
+    }
+
+    /// Holds one action, then what depends on it.
+    pub(super) fn hold(&mut self, ix: ActionIx, reason: &str) {
+        let action = &mut self.cluster[ix];
+        if action.marks.runnable() {
+            action.marks.clear(Marks::RUNNABLE);
+            action.set_reason(reason, false);
+            self.touch(ix);
+            self.requests.push(Job::HoldDependents(ix));
+            self.requests.push(Job::Update(ix));
+            self.push_requests();
         }
     }
 }

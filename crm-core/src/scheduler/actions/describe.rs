@@ -101,7 +101,7 @@ fn resource_ref(cluster: &Cluster, rsc: RscIx) -> ResourceRef {
             let other = recorded.filter(|n| **n != r.xml_id);
             (&r.xml_id, Some(other.unwrap_or(&r.id)))
         }
-        _ => (&r.xml_id, None),
+        _ => (&r.id, None),
     };
     ResourceRef {
         id: id.to_string(),

@@ -5,6 +5,8 @@
 //! the reasons that are recorded are the same too. An action is only looked at again
 //! when something it depends on has changed.
 
+use std::sync::Arc;
+
 use crate::scheduler::model::{
     ActionIx, Cluster, Key, LinkIx, Marks, NodeIx, NotifyKind, OrderFlags, RscIx, Task, Variant,
 };
@@ -29,12 +31,18 @@ impl Changed {
 }
 
 /// Work that is left.
-#[derive(Clone, Copy)]
-enum Job {
+#[derive(Clone, Debug)]
+pub(super) enum Job {
     /// Look at an action as the second of all its links.
     Update(ActionIx),
     /// Go on looking, from the link at this position downwards.
     Resume { then: ActionIx, position: usize, changed: bool, before: Marks },
+    /// Hold what is colocated with something that cannot do this.
+    HoldDependents(ActionIx),
+    /// Hold this task of a resource and of its parts, for a reason.
+    HoldTask(RscIx, Task, Arc<str>),
+    /// Hold one action, for a reason.
+    Hold(ActionIx, Arc<str>),
 }
 
 /// The state of the propagation.
@@ -42,8 +50,8 @@ pub(super) struct Propagation<'a> {
     pub(super) cluster: &'a mut Cluster,
     dirty: Vec<bool>,
     stack: Vec<Job>,
-    /// Actions to look at after the current link, in order.
-    pub(super) requests: Vec<ActionIx>,
+    /// What to do after the current link, in order.
+    pub(super) requests: Vec<Job>,
     budget: u64,
 }
 
@@ -52,14 +60,14 @@ pub(super) fn settle(cluster: &mut Cluster) {
     let mut propagation = Propagation::new(cluster);
     let all = || (0..propagation.dirty.len()).rev().map(ActionIx::next);
     for ix in all().collect::<Vec<_>>() {
-        propagation.block_dependents(ix);
+        propagation.requests.push(Job::HoldDependents(ix));
         propagation.run_requests();
     }
     super::probe_order::add(propagation.cluster);
     propagation.dirty.fill(true);
     let all = || (0..propagation.dirty.len()).rev().map(ActionIx::next);
     for ix in all().collect::<Vec<_>>() {
-        propagation.requests.push(ix);
+        propagation.requests.push(Job::Update(ix));
         propagation.run_requests();
     }
 }
@@ -97,13 +105,16 @@ impl<'a> Propagation<'a> {
                 Job::Resume { then, position, changed, before } => {
                     self.look_at(then, position, changed, before);
                 }
+                Job::HoldDependents(ix) => self.hold_dependents(ix),
+                Job::HoldTask(rsc, task, reason) => self.hold_task(rsc, &task, &reason),
+                Job::Hold(ix, reason) => self.hold(ix, &reason),
             }
         }
     }
 
-    fn push_requests(&mut self) {
-        let requests = self.requests.drain(..).rev().map(Job::Update);
-        self.stack.extend(requests);
+    /// What was asked for first is done first, before anything that was left earlier.
+    pub(super) fn push_requests(&mut self) {
+        self.stack.extend(self.requests.drain(..).rev());
     }
 
     ///
@@ -130,7 +141,7 @@ impl<'a> Propagation<'a> {
             changed |= effect.then;
             if effect.first {
                 self.request_after(first);
-                self.requests.push(first);
+                self.requests.push(Job::Update(first));
             }
             if !self.requests.is_empty() {
                 self.stack.push(Job::Resume { then, position, changed, before });
@@ -152,9 +163,9 @@ impl<'a> Propagation<'a> {
             self.touch(then);
         }
         if before.runnable() && !now.runnable() {
-            self.block_dependents(then);
+            self.requests.push(Job::HoldDependents(then));
         }
-        self.requests.push(then);
+        self.requests.push(Job::Update(then));
         self.request_after(then);
         self.push_requests();
     }
@@ -163,7 +174,7 @@ impl<'a> Propagation<'a> {
     pub(super) fn request_after(&mut self, first: ActionIx) {
         for i in (0..self.cluster[first].after.len()).rev() {
             let link = self.cluster[first].after[i];
-            self.requests.push(self.cluster[link].then);
+            self.requests.push(Job::Update(self.cluster[link].then));
         }
     }
 

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn disagreements(suite: &Suite, case: &Case) -> Vec<String> {
-    match ours(&suite.input(case), &case.arguments) {
+    match ours(&suite.input(case), &[], &case.arguments) {
         Ok(verdict) => differences(&suite.expected(case), &verdict),
         Err(error) => vec![error.to_string()],
     }

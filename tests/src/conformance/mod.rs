@@ -6,6 +6,7 @@
 
 mod graph;
 mod random;
+mod reference;
 mod replay;
 mod shrink;
 
@@ -17,6 +18,7 @@ use crm_shell::compat::simulate;
 
 pub use graph::Shape;
 pub use random::{Sample, sample};
+pub use reference::Reference;
 pub use replay::replay;
 pub use shrink::shrink;
 
@@ -33,20 +35,22 @@ pub struct Verdict {
     pub exits: [i32; 2],
 }
 
-/// Runs our own scheduler in this process.
+/// Runs our own scheduler in this process; `summary_too` arguments go to both runs.
 ///
 /// # Errors
 /// The temporary directory cannot be used.
-pub fn ours(cib: &Path, more: &[String]) -> std::io::Result<Verdict> {
+pub fn ours(cib: &Path, summary_too: &[String], more: &[String]) -> std::io::Result<Verdict> {
     let directory = tempfile::tempdir()?;
     let graph = directory.path().join("graph.xml");
     let words = |list: &[&str]| -> Vec<String> { list.iter().map(ToString::to_string).collect() };
     let cib = cib.to_string_lossy();
     let mut first = Collected::default();
-    let summary_exit = simulate::run(&words(&["-x", &cib, "-S"]), &mut first);
+    let mut arguments = words(&["-x", &cib, "-S"]);
+    arguments.extend(summary_too.iter().cloned());
+    let summary_exit = simulate::run(&arguments, &mut first);
     let mut second = Collected::default();
     let mut arguments = words(&["-x", &cib, "-G", &graph.to_string_lossy(), "-sSQ"]);
-    arguments.extend(more.iter().cloned());
+    arguments.extend(summary_too.iter().chain(more).cloned());
     let scores_exit = simulate::run(&arguments, &mut second);
     Ok(Verdict {
         summary: first.both,
@@ -102,8 +106,16 @@ fn modern(line: &str) -> String {
     line.replacen(" Slave ", " Unpromoted ", 1)
 }
 
+/// A line without white space, and without the time at which a failure was pretended.
 fn squeeze(line: impl AsRef<str>) -> String {
-    line.as_ref().split_whitespace().collect()
+    let line: String = line.as_ref().split_whitespace().collect();
+    match line.split_once("Injectingattributelast-failure-") {
+        Some((before, rest)) => {
+            let name = rest.split('=').next().unwrap_or(rest);
+            format!("{before}Injectingattributelast-failure-{name}=TIME")
+        }
+        None => line,
+    }
 }
 
 fn set_difference(

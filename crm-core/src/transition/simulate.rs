@@ -170,7 +170,9 @@ impl Run<'_> {
     fn fire(&mut self, action: &Action) -> Result<End, UnknownNode> {
         let node = action.node.as_ref().map(|n| n.name.clone());
         match (action.kind, action.operation.as_str()) {
-            (ActionKind::Pseudo, _) => {
+            (ActionKind::Pseudo, operation) => {
+                // Only fencing that fencing of something else implies is tied to a node.
+                let node = node.filter(|_| operation == "stonith");
                 self.steps.push(Step::Pseudo { key: action.key.clone(), node });
                 Ok(End::Success)
             }

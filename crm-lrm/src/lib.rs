@@ -1,4 +1,4 @@
-//! Runs agents: OCF, LSB, heartbeat v1 and STONITH, with time-outs and recurring operations.
+//! Runs agents: OCF, LSB, heartbeat v1, systemd and STONITH, with time-outs and recurring operations.
 //!
 //! [`Lrm`] is the handle. Behind it, [`schedule`] decides what may run when (a state machine
 //! without clock and processes), [`agents`] which file answers to a name, [`calls`] how it is
@@ -15,6 +15,7 @@ pub mod process;
 pub mod schedule;
 pub mod stonith;
 mod sys;
+pub mod systemd;
 
 pub use agents::{AgentPaths, BuiltIn, Catalog};
 pub use fencing::{FenceDevice, FenceResult};

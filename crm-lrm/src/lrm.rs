@@ -17,6 +17,7 @@ use crate::metadata::{self, Metadata, MetadataError};
 use crate::operation::{AgentName, CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
 use crate::process::{self, Abort, Command, Limits};
 use crate::schedule::{CallInfo, CallState, Effect, Moment, RunEnd, Schedule};
+use crate::systemd::{Systemd, SystemdPlaces};
 
 /// How an executor is set up.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct LrmConfig {
     pub kill_grace: Duration,
     /// A cgroup v2 directory delegated to this process, if there is one.
     pub cgroup: Option<PathBuf>,
+    /// Where systemd is.
+    pub systemd: SystemdPlaces,
     /// Further variables for every agent.
     pub environment: BTreeMap<String, String>,
 }
@@ -52,6 +55,7 @@ impl Default for LrmConfig {
             max_running: (2 * processors).max(8),
             kill_grace: Duration::from_millis(500),
             cgroup: None,
+            systemd: SystemdPlaces::default(),
             environment: BTreeMap::new(),
         }
     }
@@ -72,6 +76,7 @@ pub(crate) struct Shared {
     around: Surroundings,
     limits: Limits,
     metadata: metadata::Cache,
+    systemd: Systemd,
     started: Instant,
     state: Mutex<State>,
     /// Something was put into the schedule.
@@ -107,6 +112,7 @@ impl Lrm {
                 cgroup: config.cgroup,
             },
             metadata: metadata::Cache::default(),
+            systemd: Systemd::new(config.systemd),
             started: Instant::now(),
             state: Mutex::new(State {
                 schedule: Schedule::new(config.max_running),
@@ -285,14 +291,12 @@ async fn perform(shared: &Shared, operation: &Operation, abort: watch::Receiver<
     if device && let Some(end) = shared.device_state(operation) {
         return end;
     }
-    let command = calls::command(&agent, operation, &shared.around);
-    let end = match agent.interface {
-        Interface::Systemd => calls::immediate(
-            ExecutionStatus::NotSupported,
-            ExitCode::UNIMPLEMENTED,
-            "this executor does not speak to systemd yet".to_owned(),
-        ),
-        _ => run(shared, agent.interface, operation, &command, abort).await,
+    let end = if agent.interface == Interface::Systemd {
+        let unit = agent.program.to_string_lossy().into_owned();
+        ask_systemd(shared, &unit, operation, abort).await
+    } else {
+        let command = calls::command(&agent, operation, &shared.around);
+        run(shared, agent.interface, operation, &command, abort).await
     };
     if device && operation.action == "start" && end.exit == ExitCode::OK {
         shared.state().devices.insert(operation.resource.clone());
@@ -310,6 +314,29 @@ async fn run(
     let limits = shared.limits(calls::effective_timeout(operation));
     let finished = process::run(command, &limits, abort).await;
     calls::outcome(interface, operation, finished)
+}
+
+/// One operation on a unit, within the time and until it is taken back.
+async fn ask_systemd(
+    shared: &Shared,
+    unit: &str,
+    operation: &Operation,
+    mut abort: watch::Receiver<Abort>,
+) -> RunEnd {
+    let started = Instant::now();
+    let limit = calls::effective_timeout(operation);
+    let mut end = tokio::select! {
+        end = shared.systemd.perform(unit, &operation.action) => end,
+        _ = process::ordered(&mut abort) => {
+            calls::immediate(ExecutionStatus::Cancelled, ExitCode::ERROR, String::new())
+        }
+        () = sleep_until(started + limit) => {
+            let reason = format!("{} of {unit} did not end within {limit:?}", operation.action);
+            calls::immediate(ExecutionStatus::Timeout, ExitCode::ERROR, reason)
+        }
+    };
+    end.exec_time = started.elapsed();
+    end
 }
 
 impl Shared {

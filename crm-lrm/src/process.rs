@@ -317,7 +317,8 @@ impl Drop for Run {
     }
 }
 
-async fn ordered(abort: &mut watch::Receiver<Abort>) -> Abort {
+/// Waits for the order to end; for ever if nobody can give it.
+pub(crate) async fn ordered(abort: &mut watch::Receiver<Abort>) -> Abort {
     let order = abort.wait_for(|order| *order != Abort::No).await.map(|order| *order);
     match order {
         Ok(order) => order,

@@ -21,6 +21,8 @@ mod local;
 mod membership;
 pub mod replica;
 mod report;
+#[cfg(test)]
+mod simulation;
 pub mod status;
 pub mod wire;
 

@@ -1,0 +1,171 @@
+//! Several controllers in one process, with an ordered channel for a ring, pretended agents,
+//! devices and disks, and the real scheduler. Everything that happens follows from a seed.
+//!
+//! After every step the invariants are checked; at the end of a run everything is healed, and the
+//! cluster must come to rest with every resource running once.
+
+mod world;
+
+use crm_messaging::group::NodeId;
+use world::World;
+
+const PRIMITIVES: &str = "<primitive id='a' class='ocf' provider='heartbeat' type='Dummy'>\
+     <operations><op id='am' name='monitor' interval='1s'/></operations></primitive>\
+     <primitive id='b' class='ocf' provider='heartbeat' type='Dummy'/>\
+     <group id='g'><primitive id='c' class='ocf' provider='heartbeat' type='Dummy'/>\
+     <primitive id='d' class='ocf' provider='heartbeat' type='Dummy'/></group>";
+const DEVICE: &str = "<primitive id='fence' class='stonith' type='external/demo'/>";
+
+fn world(nodes: u32, seed: u64, fencing: bool) -> World {
+    let mut world = World::new(nodes, seed);
+    (1..=nodes).for_each(|n| world.boot(NodeId(n)));
+    world.merge_all();
+    world.rest();
+    let device = if fencing { DEVICE } else { "" };
+    world.configure(&format!("{PRIMITIVES}{device}"), fencing);
+    world.rest();
+    world
+}
+
+#[test]
+fn a_cluster_starts_its_resources_once() {
+    for seed in 1..4 {
+        let w = world(3, seed, true);
+        w.all_run_once(&["a", "b", "c", "d", "fence"]);
+        assert_eq!(w.location("c"), w.location("d"), "a group stays together");
+    }
+}
+
+#[test]
+fn a_crashed_node_is_fenced_before_its_resources_start_elsewhere() {
+    for seed in 1..6 {
+        let mut w = world(3, seed, true);
+        let victim = w.location("a");
+        w.crash(victim);
+        w.rest();
+        assert!(w.fenced.contains(&victim));
+        w.all_run_once(&["a", "b", "c", "d"]);
+        assert_ne!(w.location("a"), victim);
+        w.boot(victim);
+        w.merge_all();
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
+fn while_fencing_fails_the_service_stays_down_and_the_reason_is_told() {
+    let mut w = world(3, 7, true);
+    let victim = w.location("a");
+    w.fencing_works = false;
+    w.crash(victim);
+    w.run_for(30_000);
+    assert_eq!(w.running("a"), 0);
+    assert!(w.troubles().iter().any(|t| t.contains("cannot be fenced")), "{:?}", w.troubles());
+    w.fencing_works = true;
+    w.rest();
+    w.all_run_once(&["a", "b", "c", "d"]);
+    assert!(w.troubles().is_empty(), "{:?}", w.troubles());
+}
+
+#[test]
+fn a_node_that_is_cut_off_is_fenced_although_it_lives() {
+    let mut w = world(3, 8, true);
+    let victim = w.location("a");
+    w.split(&[victim]);
+    w.rest();
+    assert!(w.fenced.contains(&victim));
+    w.all_run_once(&["a", "b", "c", "d"]);
+}
+
+#[test]
+fn without_fencing_the_lease_keeps_a_service_from_running_twice() {
+    for seed in 1..6 {
+        let mut w = world(3, seed, false);
+        let victim = w.location("a");
+        w.split(&[victim]);
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+        assert_ne!(w.location("a"), victim);
+        w.merge_all();
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
+fn a_clean_stop_hands_over_and_is_never_fenced() {
+    for seed in 1..4 {
+        let mut w = world(3, seed, true);
+        let leaver = w.location("a");
+        w.stop(leaver);
+        w.rest();
+        assert!(!w.is_up(leaver), "it has left");
+        assert!(w.fenced.is_empty());
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
+fn the_whole_cluster_stops_cleanly() {
+    let mut w = world(3, 3, true);
+    (1..4).for_each(|n| w.stop(NodeId(n)));
+    w.run_for(60_000);
+    assert!((1..4).all(|n| !w.is_up(NodeId(n))));
+    assert!(w.fenced.is_empty());
+    assert_eq!(w.running("a"), 0);
+}
+
+#[test]
+fn a_daemon_that_is_killed_and_restarted_at_once_adopts_what_runs() {
+    for seed in 1..4 {
+        let mut w = world(3, seed, true);
+        let node = w.location("a");
+        let starts = w.starts("a");
+        w.restart_daemon(node);
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+        assert_eq!(w.starts("a"), starts, "a healthy service is not restarted");
+        assert!(w.fenced.is_empty());
+    }
+}
+
+#[test]
+fn a_failed_service_is_recovered_and_counted() {
+    let mut w = world(3, 4, true);
+    let node = w.location("a");
+    w.break_resource("a");
+    w.run_for(3_000);
+    w.rest();
+    w.all_run_once(&["a", "b", "c", "d"]);
+    let counts = w.attribute(node, "fail-count-a#monitor_1000");
+    assert_eq!(counts.as_deref(), Some("1"));
+}
+
+#[test]
+fn the_configuration_survives_the_loss_of_all_nodes_at_once() {
+    let mut w = world(3, 5, true);
+    let before = w.configuration();
+    (1..4).for_each(|n| w.crash(NodeId(n)));
+    (1..4).for_each(|n| w.boot(NodeId(n)));
+    w.merge_all();
+    w.rest();
+    assert_eq!(w.configuration(), before);
+    w.all_run_once(&["a", "b", "c", "d"]);
+}
+
+#[test]
+fn random_trouble_breaks_no_invariant() {
+    let seeds = std::env::var("SIM_SEED").ok().and_then(|s| s.parse().ok());
+    for seed in seeds.map_or(100..130, |s: u64| s..s + 1) {
+        let mut w = world(3 + u32::try_from(seed % 3).unwrap(), seed, seed % 4 != 0);
+        for _ in 0..12 {
+            w.trouble();
+            let pause = w.random(3_000);
+            w.run_for(pause);
+        }
+        w.repair();
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}

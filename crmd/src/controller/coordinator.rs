@@ -27,6 +27,8 @@ const DEFAULT_TIMEOUT_MS: u64 = 20_000;
 /// Without fencing: a lost node has stopped everything this long after the view without it. The
 /// lease of its side, and a margin for what its detection and ours may differ.
 const LEASE_MARGIN: Duration = Duration::from_millis(1000);
+/// How long an action on a node that is not there is waited for.
+const ABSENT_DELAY: Duration = Duration::from_secs(1);
 /// `cluster-recheck-interval` unless configured.
 const RECHECK_MS: u64 = 900_000;
 
@@ -258,7 +260,7 @@ impl Controller {
         duty.planning = Some(self.plans);
         self.out.push(Effect::Plan {
             generation: self.plans,
-            cib: planning_view(self.replica.cib(), self.quorate),
+            cib: planning_view(self.replica.cib(), self.quorate, &self.settings.nodes),
             now_s: self.now.wall_ms / 1000,
         });
     }
@@ -332,6 +334,18 @@ impl Controller {
             target_rc: action.expected_rc(),
             coordinator: self.settings.incarnation.clone(),
         };
+        let absent = action.node.as_ref().is_some_and(|n| {
+            let members = self.view.as_ref().map(|v| &v.members);
+            !self.node_named(&n.name).is_some_and(|id| members.is_some_and(|m| m.contains(&id)))
+        });
+        if absent && action.kind == ActionKind::RscOp {
+            // The status is behind the membership; after a moment the plan is made anew.
+            let at = self.now.mono + ABSENT_DELAY;
+            if let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) {
+                running.deadlines.insert(ix, at);
+            }
+            return false;
+        }
         let sent = match (action.kind, action.operation.as_str()) {
             (ActionKind::CrmEvent, "stonith") => {
                 self.request_fencing(action);
@@ -576,9 +590,16 @@ fn introduction(cib: &mut Element, settings: &Settings) {
 /// The document as the scheduler is to see it.
 ///
 /// With fencing switched off, a partition without quorum stops its resources whatever the policy
-/// but `ignore` says: the other side relies on the lease (design decision 4).
-fn planning_view(cib: &Element, quorate: bool) -> Element {
+/// but `ignore` says, and on the other side nothing of a lost node is touched before its lease is
+/// over (design decision 4): until then it looks like a node in maintenance.
+fn planning_view(cib: &Element, quorate: bool, nodes: &BTreeMap<NodeId, String>) -> Element {
     let mut view = cib.clone();
+    for (&node, name) in nodes {
+        if status::standing(cib, node) == Some(Standing::Leased) {
+            status::set_standing(&mut view, node, name, Standing::Member);
+            status::set_transient(&mut view, name, "maintenance", Some("true"));
+        }
+    }
     let fencing = property_is_on(cib, "stonith-enabled", true);
     let policy = property(cib, "no-quorum-policy").unwrap_or("stop");
     if quorate || fencing || matches!(policy, "ignore" | "stop") {

@@ -154,7 +154,6 @@ pub fn read(
 /// The statement is wrong, or cannot be added.
 pub fn define(session: &mut Session, words: &[Word], source: &Rc<Source>) -> Outcome {
     let mut statement = read(session, words, source)?;
-    statement.comments = session.take_comments();
     let named = statement.id.as_ref().map(|i| i.span.clone());
     if let Some(better) = &statement.deprecated {
         let old = words.first().map_or("ms", |w| &w.text);
@@ -223,9 +222,7 @@ fn check_object(session: &mut Session, id: &str) -> Outcome {
 fn say(session: &mut Session, id: &str, findings: &[Finding]) -> usize {
     let mut errors = 0;
     for finding in findings {
-        if finding.severity == Severity::Error {
-            errors += 1;
-        }
+        errors += usize::from(finding.blocks);
         let Some(editor) = &mut session.editor else { continue };
         if !editor.said.insert(finding.text.clone()) {
             continue;
@@ -274,7 +271,16 @@ pub fn verify(session: &mut Session, all: bool) -> Result<Verdict, Failure> {
         }
     }
     let shape = check::schema(&editor.now);
-    let cluster = check::cluster(&editor.now);
+    let mut cluster = check::cluster(&editor.now);
+    if options.force {
+        // Said all the same, but a forced commit does not fail over it.
+        cluster.iter_mut().for_each(|f| f.severity = Severity::Warning);
+    }
+    if checks != Checks::Never {
+        let mut context = check::Context { configuration: &editor.now, agents: agents.as_mut() };
+        let found = check::unique(&mut context, &editor.start);
+        findings.push((String::new(), found));
+    }
     for (id, found) in &findings {
         let errors = say(session, id, found);
         if checks == Checks::Strict {
@@ -299,7 +305,7 @@ pub fn verify(session: &mut Session, all: bool) -> Result<Verdict, Failure> {
         let owner = finding.text.split(':').next().unwrap_or_default().to_string();
         say(session, &owner, std::slice::from_ref(finding));
     }
-    verdict.other += cluster.iter().filter(|f| f.severity == Severity::Error).count();
+    verdict.other += cluster.iter().filter(|f| f.blocks).count();
     Ok(verdict)
 }
 

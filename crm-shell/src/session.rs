@@ -152,7 +152,6 @@ pub struct Session {
     pub shadow: Option<String>,
     /// Leave.
     pub quit: bool,
-    comments: Vec<String>,
 }
 
 impl Session {
@@ -169,7 +168,6 @@ impl Session {
             failed: 0,
             shadow: None,
             quit: false,
-            comments: Vec::new(),
         }
     }
 
@@ -243,11 +241,8 @@ impl Session {
         let place = |span| Some(Place { source: source.clone(), span });
         match line.content {
             Content::Blank => {}
-            Content::Comment(text) => {
-                if self.level() == Level::Configure {
-                    self.comments.push(text);
-                }
-            }
+            // Comments are kept by `load`; here they only explain the batch.
+            Content::Comment(_) => {}
             Content::OpenQuote(at) => {
                 let text = "syntax: the quote that is opened here is never closed";
                 self.report(text.into(), place(at..at + 1));
@@ -259,11 +254,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    /// Takes the comment lines that stand before the statement.
-    pub fn take_comments(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.comments)
     }
 
     /// Carries out one line of words, which may lead through levels and back.

@@ -7,7 +7,7 @@ mod semantic;
 
 pub use cluster::check as cluster;
 pub use schema::check as schema;
-pub use semantic::{Context, check as semantic, unknown_properties};
+pub use semantic::{Context, check as semantic, unique, unknown_properties};
 
 use crate::message::Severity;
 
@@ -22,17 +22,27 @@ pub struct Finding {
     pub about: Option<String>,
     /// What to do.
     pub help: Option<String>,
+    /// It stops a commit that is not forced.
+    pub blocks: bool,
 }
 
 impl Finding {
     /// An error.
     pub fn error(text: impl Into<String>) -> Finding {
-        Finding { severity: Severity::Error, text: text.into(), about: None, help: None }
+        let text = text.into();
+        Finding { severity: Severity::Error, text, about: None, help: None, blocks: true }
     }
 
     /// A warning.
     pub fn warning(text: impl Into<String>) -> Finding {
-        Finding { severity: Severity::Warning, ..Finding::error(text) }
+        Finding { severity: Severity::Warning, blocks: false, ..Finding::error(text) }
+    }
+
+    /// The same finding, stopping a commit that is not forced.
+    #[must_use]
+    pub fn blocking(mut self) -> Finding {
+        self.blocks = true;
+        self
     }
 
     /// The same finding about a parameter or word.

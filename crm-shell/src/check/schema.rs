@@ -146,8 +146,11 @@ pub fn check(configuration: &Configuration) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut ids = BTreeSet::new();
     for element in root.descendants().filter(|e| !is_reference(e.name())) {
+        // A remote node may have the name of its connection.
         if let Some(id) = element.id()
             && !ids.insert(id)
+            && element.name() != "node"
+            && root.child("nodes").is_none_or(|n| n.children().all(|n| n.id() != Some(id)))
         {
             out.push(Finding::error(format!(
                 "schema: the id '{id}' is there more than once; <{}> cannot have it",
@@ -196,8 +199,7 @@ fn shape(
     }
     if let Some(reference) = e.attr("id-ref").filter(|r| !ids.contains(r)) {
         out.push(
-            Finding::error(format!("{owner}: $id-ref references an unknown ID '{reference}'"))
-                .about(reference),
+            Finding::error(format!("{owner}: $id-ref={reference}: not found")).about(reference),
         );
     }
     if let Some(template) = e.attr("template").filter(|t| !ids.contains(t)) {

@@ -1,5 +1,6 @@
 //! What the agents' descriptions say about an object.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crm_core::cib::Element;
@@ -99,7 +100,8 @@ fn primitive(context: &mut Context<'_>, object: &Object<'_>) -> Vec<Finding> {
         let template = object.element.attr("template").unwrap_or_default();
         out.push(
             Finding::error(format!(
-                "{template}: there is no such resource template; object '{template}' does not exist"
+                "{}: @{template} references an unknown ID '{template}'; there is no such template",
+                object.id
             ))
             .about(template),
         );
@@ -375,4 +377,51 @@ fn fencing(configuration: &Configuration, object: &Object<'_>) -> Vec<Finding> {
         }
     }
     out
+}
+
+/// Parameters that must differ between resources, where a changed resource has one of another.
+pub fn unique(context: &mut Context<'_>, old: &Configuration) -> Vec<Finding> {
+    let mut seen: BTreeMap<[String; 5], Vec<(String, bool)>> = BTreeMap::new();
+    let all = context.configuration.objects();
+    let is_new = |o: &Object<'_>| old.find(o.id).is_none_or(|p| p.element != o.element);
+    let kinds: Vec<Element> = all
+        .iter()
+        .filter(|o| o.kind == Kind::Primitive && is_new(o))
+        .filter_map(|o| context.configuration.resolved(o.element))
+        .collect();
+    // Only agents that a changed resource uses are asked.
+    let same_agent = |a: &Element, b: &Element| {
+        ["class", "provider", "type"].iter().all(|n| a.attr(n) == b.attr(n))
+    };
+    for object in all.iter().filter(|o| o.kind == Kind::Primitive) {
+        let Some(e) = context.configuration.resolved(object.element) else { continue };
+        if !kinds.iter().any(|k| same_agent(k, &e)) {
+            continue;
+        }
+        let attr = |name: &str| e.attr(name).unwrap_or_default().to_string();
+        let (class, provider, kind) = (attr("class"), e.attr("provider"), attr("type"));
+        let Some(metadata) = context.agents.metadata(&class, provider, &kind) else { continue };
+        let changed = is_new(object);
+        let sets = e.children().filter(|c| c.name() == "instance_attributes");
+        for pair in sets.flat_map(Element::children) {
+            let (Some(name), Some(value)) = (pair.attr("name"), pair.attr("value")) else {
+                continue;
+            };
+            if metadata.parameter(name).is_some_and(|p| p.unique) {
+                let key = [class.as_str(), provider.unwrap_or_default(), &kind, name, value]
+                    .map(String::from);
+                seen.entry(key).or_default().push((object.id.to_string(), changed));
+            }
+        }
+    }
+    let clash = |users: &Vec<(String, bool)>| users.len() > 1 && users.iter().any(|(_, c)| *c);
+    seen.into_iter()
+        .filter(|(_, users)| clash(users))
+        .map(|([_, _, _, name, value], users)| {
+            let ids: Vec<String> = users.into_iter().map(|(id, _)| id).collect();
+            Finding::warning(format!("{} have the same {name} \"{value}\", which must differ", ids.join(" and ")))
+                .blocking()
+                .help("the agent says that two resources with the same value disturb each other; -F commits it anyway")
+        })
+        .collect()
 }

@@ -13,7 +13,7 @@ mod tests;
 
 use crm_core::cib::Element;
 
-use crate::language::{IdStore, Kind, SchemaVersion, Style, World, is_member, text};
+use crate::language::{IdStore, Kind, SchemaVersion, Style, World, is_member, text, text_noting};
 
 pub use add::{Added, milliseconds};
 pub use remove::{Removed, references, refers};
@@ -193,6 +193,16 @@ impl Configuration {
     /// An object as text.
     pub fn show(&self, object: &Object<'_>, style: &Style) -> String {
         text(object.kind, object.element, style, self)
+    }
+
+    /// [`show`](Configuration::show), with the reasons where the language refuses the object.
+    pub fn show_noting(
+        &self,
+        object: &Object<'_>,
+        style: &Style,
+        faults: &mut Vec<String>,
+    ) -> String {
+        text_noting(object.kind, object.element, style, self, faults)
     }
 
     /// A style that knows which rules are referred to.

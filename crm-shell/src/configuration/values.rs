@@ -188,9 +188,7 @@ fn set_in(
             let suffix = if tag == "utilization" { "-utilization" } else { "" };
             set.set_attr("id", format!("nodes-{node}{suffix}"));
         }
-        let members = |c: &crm_core::cib::Child| matches!(c, crm_core::cib::Child::Element(e) if crate::language::is_member(e));
-        let at = element.nodes().iter().position(members).unwrap_or(element.nodes().len());
-        element.nodes_mut().insert(at, crm_core::cib::Child::Element(set.into()));
+        element.push(set);
     }
     if let Some(set) = element.child_mut(tag) {
         set.push(pair);

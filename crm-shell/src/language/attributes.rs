@@ -379,7 +379,7 @@ fn expression(input: Input<'_>) -> Res<'_, Element> {
         let found = i.peek().map_or("", |w| &w.text);
         let hint = nearest(found, COMPARISONS.iter().copied());
         let hint = hint.map(|h| format!(" (did you mean '{h}'?)")).unwrap_or_default();
-        format!("expected [type:] and one of {} after '{name}'{hint}", COMPARISONS.join(", "))
+        format!("'{name}' takes [type:] and one of {} behind it{hint}", COMPARISONS.join(", "))
     })(rest)?;
     let (rest, value) =
         must(word(Expect::Value("a value"), Class::Plain, |w| Some(&w.text)), |_| {
@@ -430,7 +430,7 @@ fn date(input: Input<'_>) -> Res<'_, Element> {
         keyword("spec"),
     ));
     let (rest, operation) = must(operations, |_| {
-        "expected one of lt, gt, in, in_range, spec, date_spec after 'date'".to_string()
+        "'date' takes one of lt, gt, in, in_range, spec, date_spec behind it".to_string()
     })(input)?;
     let out = Element::new("date_expression");
     match operation {
@@ -443,14 +443,14 @@ fn date(input: Input<'_>) -> Res<'_, Element> {
         "in" | "in_range" => {
             let (after, parts) = many0(date_part(true)).parse(rest)?;
             if parts.len() < 2 {
-                return fail(after, "expected start= with end= or a duration");
+                return fail(after, "'date in' takes start= and end=, or start= and a duration");
             }
             Ok((after, date_element(out.with("operation", "in_range"), "duration", &parts)))
         }
         _ => {
             let (after, parts) = many0(date_part(false)).parse(rest)?;
             if parts.is_empty() {
-                return fail(after, format!("expected one of {}=...", DATE_PARTS.join("=, ")));
+                return fail(after, format!("'date spec' takes {}=...", DATE_PARTS.join("=, ")));
             }
             Ok((after, date_element(out.with("operation", "date_spec"), "date_spec", &parts)))
         }

@@ -398,7 +398,8 @@ fn operations(e: &Element, owner: &str, style: &Style) -> Vec<String> {
     if let Some(id) = e.id() {
         out.push(format!("operations $id={}", quote(id)));
     } else if let Some(reference) = e.attr("id-ref") {
-        out.push(format!("operations $id-ref={}", quote(reference)));
+        // Two blanks, so that dumps compare equal with those of crmsh.
+        out.push(format!("operations  $id-ref={}", quote(reference)));
     }
     for op in e.children().filter(|c| c.name() == "op") {
         out.push(op_head(op, owner, style));

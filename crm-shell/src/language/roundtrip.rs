@@ -32,19 +32,37 @@ impl World for Reading<'_> {
 }
 
 /// The text of an object: in the language if that gives the same object back, else as XML.
-pub fn text(kind: Kind, element: &Element, style: &Style, world: &dyn World) -> String {
+///
+/// Where the language itself refuses what the object says, the reason is noted in `faults`.
+pub fn text_noting(
+    kind: Kind,
+    element: &Element,
+    style: &Style,
+    world: &dyn World,
+    faults: &mut Vec<String>,
+) -> String {
     let element = &normalized(element);
     let plain = Style { hidden: Vec::new(), ..style.clone() };
-    match object(kind, element, &plain) {
-        Some(shown) if shown.is_ascii() && gives_back(kind, element, &shown, world) => {
+    let Some(shown) = object(kind, element, &plain) else { return as_xml(element) };
+    match gives_back(kind, element, &shown, world) {
+        Ok(true) if shown.is_ascii() => {
             if style.hidden.is_empty() {
                 shown
             } else {
                 object(kind, element, style).unwrap_or(shown)
             }
         }
-        _ => as_xml(element),
+        Ok(_) => as_xml(element),
+        Err(fault) => {
+            faults.push(fault);
+            as_xml(element)
+        }
     }
+}
+
+/// [`text_noting`] without the reasons.
+pub fn text(kind: Kind, element: &Element, style: &Style, world: &dyn World) -> String {
+    text_noting(kind, element, style, world, &mut Vec::new())
 }
 
 /// Removes attributes that only repeat a default, and moves members behind the sets.
@@ -54,6 +72,7 @@ pub fn normalized(element: &Element) -> Element {
         "node" => [("type", "normal")].as_slice(),
         "resource_set" => &[("sequential", "true"), ("require-all", "true")],
         "rule" => &[("boolean-op", "and")],
+        "expression" => &[("type", "string"), ("value-source", "literal")],
         _ => &[],
     };
     for (name, value) in drop {
@@ -69,7 +88,9 @@ pub fn normalized(element: &Element) -> Element {
         let (members, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(member);
         out.nodes_mut().extend(others.into_iter().chain(members));
     }
-    let needs = |e: &Element| e.descendants().any(|d| matches!(d.name(), "resource_set" | "rule"));
+    let needs = |e: &Element| {
+        e.descendants().any(|d| matches!(d.name(), "resource_set" | "rule" | "expression"))
+    };
     for child in out.nodes_mut() {
         if let Child::Element(e) = child
             && (needs(e) || is_member(e))
@@ -80,26 +101,29 @@ pub fn normalized(element: &Element) -> Element {
     out
 }
 
-fn gives_back(kind: Kind, element: &Element, shown: &str, world: &dyn World) -> bool {
+fn gives_back(
+    kind: Kind,
+    element: &Element,
+    shown: &str,
+    world: &dyn World,
+) -> Result<bool, String> {
     let mut comments = Vec::new();
     let mut statement = None;
     for line in lines(shown) {
         match line.content {
             Content::Comment(c) => comments.push(c),
             Content::Words(words) => {
-                let Ok(read) = parse(&words, &Reading { world }, &Notes::default()) else {
-                    return false;
-                };
-                statement = Some(read);
+                let read = parse(&words, &Reading { world }, &Notes::default());
+                statement = Some(read.map_err(|f| f.message)?);
             }
             Content::Blank => {}
-            Content::OpenQuote(_) => return false,
+            Content::OpenQuote(_) => return Ok(false),
         }
     }
-    let Some(mut statement) = statement.filter(|s| s.kind == kind) else { return false };
+    let Some(mut statement) = statement.filter(|s| s.kind == kind) else { return Ok(false) };
     let members = element.children().filter(|c| is_member(c));
     if !statement.members.iter().map(|m| m.id.as_str()).eq(members.filter_map(Element::id)) {
-        return false;
+        return Ok(false);
     }
     let mut old = element.clone();
     old.retain(|c| !is_member(c));
@@ -110,7 +134,7 @@ fn gives_back(kind: Kind, element: &Element, shown: &str, world: &dyn World) -> 
             _ => kind.default_id() == Some(id),
         };
         if !assumed {
-            return false;
+            return Ok(false);
         }
         new.set_attr("id", id);
     }
@@ -119,7 +143,7 @@ fn gives_back(kind: Kind, element: &Element, shown: &str, world: &dyn World) -> 
     }
     let mut store = IdStore::of(&old);
     assign(&mut new, Some(&old), &mut store);
-    same(&old, &new)
+    Ok(same(&old, &new))
 }
 
 /// Equality up to the order of things whose order has no meaning.

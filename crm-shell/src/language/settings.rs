@@ -12,7 +12,7 @@ use super::attributes::{
 use super::input::{Class, Expect, Input, Res, fail, fail_at, keyword, must, word};
 use super::statement::{References, Statement, new_id, reference};
 use super::token::Word;
-use super::vocabulary::Kind;
+use super::vocabulary::{Kind, OP_ATTRIBUTES};
 
 /// `$id=name`, `name:` in front of what it names.
 fn leading_id(input: Input<'_>) -> Res<'_, &str> {
@@ -295,6 +295,16 @@ fn recipient<'a>(input: Input<'a>, id: &str, refs: &References) -> Res<'a, Eleme
     Ok((input, out))
 }
 
+/// Which defaults a set belongs to that stands alone: those of operations if it says something
+/// about operations.
+fn defaults_kind(set: &Element) -> Kind {
+    let names_op = |e: &Element| {
+        e.name() == "op_expression"
+            || e.name() == "nvpair" && e.attr("name").is_some_and(|n| OP_ATTRIBUTES.contains(&n))
+    };
+    if set.descendants().any(names_op) { Kind::OpDefaults } else { Kind::RscDefaults }
+}
+
 /// `xml <element .../>`
 pub fn xml(input: Input<'_>) -> Res<'_, Statement> {
     if input.rest().is_empty() {
@@ -318,6 +328,7 @@ pub fn xml(input: Input<'_>) -> Res<'_, Statement> {
             element = inner.unwrap_or_else(|| Element::new("meta_attributes"));
             Some(kind)
         }
+        "meta_attributes" => Some(defaults_kind(&element)),
         tag => Kind::from_element(tag, ""),
     };
     let Some(kind) = kind else {

@@ -153,7 +153,13 @@ fn dispatch<'a>(input: Input<'a>, refs: &References) -> Res<'a, Statement> {
     let Some(kind) = kind else {
         return settings::xml(rest);
     };
+    let outcome = one(kind, rest, refs);
+    // What each place wanted has been noted by now, so that completion knows it.
     arity(kind, &input)?;
+    outcome
+}
+
+fn one<'a>(kind: Kind, rest: Input<'a>, refs: &References) -> Res<'a, Statement> {
     match kind {
         Kind::Primitive => resource::primitive(refs).parse(rest),
         Kind::Template => resource::template(refs).parse(rest),

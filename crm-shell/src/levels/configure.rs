@@ -111,16 +111,28 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     }
     let editor = open(session)?;
     let style = Style { hidden: hide, ids, ..editor.now.style() };
+    let mut strange = Vec::new();
     let text = match editor.now.select(&wanted, &editor.start) {
         Ok(selection) if xml => cib_xml(&editor.base, &editor.now, &selection.objects, &style),
         Ok(selection) => {
-            let texts: Vec<String> =
-                selection.objects.iter().map(|o| editor.now.show(o, &style)).collect();
+            let mut texts = Vec::new();
+            for o in &selection.objects {
+                let mut faults = Vec::new();
+                texts.push(editor.now.show_noting(o, &style, &mut faults));
+                strange.extend(
+                    faults
+                        .into_iter()
+                        .map(|f| format!("{} {}: shown as XML; {f}", o.kind.keyword(), o.id)),
+                );
+            }
             texts.join("\n")
         }
         Err(e) => return Err(Message::error(e.to_string()).at(call.place(0)).into()),
     };
     session.printer.print(&text);
+    for text in strange {
+        session.printer.say(&Message::error(text));
+    }
     Ok(())
 }
 

@@ -63,6 +63,11 @@ pub fn load(session: &mut Session, call: &Call<'_>) -> Outcome {
     if method == Method::Replace {
         editor.now.erase();
     }
+    let mut loaded = loaded;
+    if method == Method::Replace {
+        // Pairs that were there keep their place among those that are new.
+        loaded.iter_mut().for_each(|l| keep_order(&before, &mut l.statement));
+    }
     let names: Vec<String> = loaded.iter().map(|l| id_of(&l.statement)).collect();
     let outcome = apply(session, loaded, method != Method::Replace).and_then(|()| {
         if method != Method::Push {
@@ -78,6 +83,23 @@ pub fn load(session: &mut Session, call: &Call<'_>) -> Outcome {
         editor.now = before;
     }
     outcome
+}
+
+fn keep_order(before: &Configuration, statement: &mut Statement) {
+    let Some(old) = before.find(&id_of(statement)).filter(|o| o.kind == statement.kind) else {
+        return;
+    };
+    if !statement.kind.is_set() {
+        return;
+    }
+    let names: Vec<Option<&str>> = old.element.children().map(|p| p.attr("name")).collect();
+    let rank = |c: &cib::Child| match c {
+        cib::Child::Element(e) if e.name() == "nvpair" => {
+            names.iter().position(|n| *n == e.attr("name")).unwrap_or(usize::MAX)
+        }
+        _ => 0,
+    };
+    statement.element.nodes_mut().sort_by_key(rank);
 }
 
 fn read_file(file: &str) -> Result<String, Failure> {

@@ -146,6 +146,8 @@ pub trait Agents {
     fn list(&mut self, class: &str, provider: Option<&str>) -> Vec<String>;
     /// All providers of OCF agents.
     fn all_providers(&mut self) -> Vec<String>;
+    /// The same agents for another user, such as completion.
+    fn duplicate(&self) -> Box<dyn Agents>;
 }
 
 /// The agents of this node: those in files, and those that this executable carries.
@@ -250,6 +252,17 @@ impl Agents for Installed {
 
     fn all_providers(&mut self) -> Vec<String> {
         self.catalog.providers(None).into_iter().collect()
+    }
+
+    fn duplicate(&self) -> Box<dyn Agents> {
+        Box::new(Installed {
+            catalog: Catalog {
+                paths: self.catalog.paths.clone(),
+                built_in: self.catalog.built_in.clone(),
+            },
+            ocf_root: self.ocf_root.clone(),
+            known: self.known.clone(),
+        })
     }
 }
 

@@ -326,7 +326,7 @@ mod tests {
 
     fn facts() -> Facts {
         let cib = parse_xml("<cib><configuration><nodes><node id='1' uname='n1'/></nodes><resources><primitive id='vip' class='ocf' provider='heartbeat' type='IPaddr2'/><primitive id='web' class='ocf' provider='heartbeat' type='apache'/></resources></configuration></cib>").unwrap();
-        let mut facts = Facts::default();
+        let mut facts = Facts::new(Box::new(crate::agents::Installed::new(&[])));
         facts.take(&Configuration::new(&cib));
         facts
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crm_core::cib::Element;
 
-use crate::agents::{Agents, Installed};
+use crate::agents::Agents;
 use crate::configuration::Configuration;
 use crate::language::Kind;
 use crate::session::Session;
@@ -25,20 +25,19 @@ pub struct Facts {
     pub agents: RefCell<Box<dyn Agents>>,
 }
 
-impl Default for Facts {
-    fn default() -> Facts {
+impl Facts {
+    /// Nothing is known yet but the agents.
+    pub fn new(agents: Box<dyn Agents>) -> Facts {
         Facts {
             objects: Vec::new(),
             nodes: Vec::new(),
             shadows: Vec::new(),
             templates: Vec::new(),
             primitives: Vec::new(),
-            agents: RefCell::new(Box::<Installed>::default()),
+            agents: RefCell::new(agents),
         }
     }
-}
 
-impl Facts {
     /// Takes over what a configuration has.
     pub fn take(&mut self, configuration: &Configuration) {
         let agent = |e: &Element| {

@@ -25,8 +25,8 @@ pub struct Helper {
 
 impl Helper {
     /// A prompt at the root.
-    pub fn new(colour: bool) -> Helper {
-        Helper { level: Level::Root, facts: Facts::default(), colour }
+    pub fn new(colour: bool, facts: Facts) -> Helper {
+        Helper { level: Level::Root, facts, colour }
     }
 }
 

@@ -35,7 +35,10 @@ pub fn run(session: &mut Session) -> u8 {
             return session.finish();
         }
     };
-    lines.set_helper(Some(Helper::new(session.printer.colour)));
+    lines.set_helper(Some(Helper::new(
+        session.printer.colour,
+        Facts::new(session.agents.duplicate()),
+    )));
     let history = history_file();
     if let Some(file) = &history {
         // A first start has none.

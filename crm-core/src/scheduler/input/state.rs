@@ -154,11 +154,11 @@ fn without_fencing(cluster: &mut Cluster, node: NodeIx, peer: &Peer) {
     }
 }
 
-/// The state of a remote or guest node follows from its connection (I-58).
+/// The state of a remote or guest node follows from its connection (I-58). Other than a member's
+/// (I-51) its own score stays when it is not available, as the regression suite shows.
 pub fn remote_online(cluster: &mut Cluster, node: NodeIx) {
     let Some(connection) = cluster[node].connection else {
         cluster[node].online = false;
-        unavailable(cluster, node);
         return;
     };
     let container = cluster[connection].container;
@@ -185,13 +185,6 @@ pub fn remote_online(cluster: &mut Cluster, node: NodeIx) {
             cluster[node].online = false;
             cluster[node].remote_requires_reset = true;
         }
-    }
-    unavailable(cluster, node);
-}
-
-fn unavailable(cluster: &mut Cluster, node: NodeIx) {
-    if !cluster[node].online || cluster[node].shutdown {
-        cluster[node].score = Score::MINUS_INFINITY;
     }
 }
 

@@ -223,6 +223,39 @@ fn a_wrong_key_and_a_wrong_name_are_said_in_words() {
     }
 }
 
+#[test]
+fn a_link_that_fails_in_one_direction_is_replaced_by_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (addresses(3), addresses(3));
+    let nowhere = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let with_links = |id| {
+        let mut config = config(id, &first, dir.path());
+        for (peer, address) in config.nodes.iter_mut().zip(&second) {
+            peer.addresses.push(*address);
+        }
+        if id == 1 {
+            // What node 1 sends to node 2 on link 0 never arrives.
+            config.nodes[1].addresses[0] = nowhere.local_addr().unwrap();
+        }
+        Node::start(config)
+    };
+    let mut nodes: Vec<Node> = (1..=3).map(with_links).collect();
+    for node in &mut nodes {
+        node.until_members(&[1, 2, 3]);
+    }
+    for _ in 0..500 {
+        nodes[0].send(Bytes::from(vec![3; 1000]));
+    }
+    for node in &mut nodes {
+        assert_eq!(node.messages(500).len(), 500);
+    }
+    let end = Instant::now() + PATIENCE;
+    while nodes[1].handle.stats().peers[&NodeId(1)].links_up != [false, true] {
+        assert!(Instant::now() < end, "{:?}", nodes[1].handle.stats());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Not a test of its own: the third node of the test below, in a process that can be stopped.
 #[test]
 fn child() {

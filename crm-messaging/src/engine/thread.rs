@@ -18,7 +18,7 @@ use super::net::{BATCH, Link};
 use super::stats::PeerStats;
 use super::{EngineConfig, StartError, sys};
 use crate::group::{Event, NodeId};
-use crate::link::{OVERHEAD, Reject, Sessions};
+use crate::link::{Content, OVERHEAD, Paths, Reject, Sessions};
 use crate::totem::{Effect, Ring, RingConfig, Target, Time};
 
 /// Reads from one socket before the others and the clock are looked at again.
@@ -46,8 +46,6 @@ struct Counts {
 struct Peer {
     name: String,
     addresses: Vec<SockaddrStorage>,
-    /// When each link carried something from it.
-    heard: Vec<Option<Time>>,
     doubts: u64,
 }
 
@@ -71,11 +69,15 @@ pub(super) struct Driver {
     addresses: BTreeMap<SocketAddr, NodeId>,
     disk: Disk,
     clock: Clock,
+    /// When the thread woke up last.
+    now: Time,
     counts: Counts,
     batch: Batch,
     realtime: bool,
-    /// How long a link may be silent before others are used too.
-    link_silence: Duration,
+    paths: Paths,
+    /// How often and when next peers are told on which links they are heard; not with one link.
+    tell_every: Option<Duration>,
+    tell_at: Time,
     stats_at: Time,
     troubles: BTreeSet<String>,
     /// Since when the layer above has had too much.
@@ -121,11 +123,13 @@ impl Driver {
             let peer = Peer {
                 name: node.name.clone(),
                 addresses: node.addresses.iter().map(|a| SockaddrStorage::from(*a)).collect(),
-                heard: vec![None; node.addresses.len()],
                 doubts: 0,
             };
             (node.id, peer)
         });
+        let paths = others.clone().map(|node| (node.id, node.addresses.len()));
+        let paths = Paths::new(paths, config.timing.probe * 4);
+        let tell_every = (links.len() > 1).then_some(config.timing.probe);
         Ok(Driver {
             peers: peers.collect(),
             addresses: others.flat_map(|n| n.addresses.iter().map(|a| (*a, n.id))).collect(),
@@ -136,10 +140,13 @@ impl Driver {
             sessions,
             links,
             clock,
+            now: Time::default(),
             counts: Counts::default(),
             batch: Batch::default(),
             realtime: config.realtime,
-            link_silence: config.timing.probe * 4,
+            paths,
+            tell_every,
+            tell_at: Time::default(),
             stats_at: Time::default(),
             troubles: BTreeSet::new(),
             congested: None,
@@ -154,14 +161,17 @@ impl Driver {
             tracing::debug!(priority, locked, "real-time priority and locked memory");
         }
         let mut buffer = vec![0; 1 << 16];
-        let mut now = self.clock.now();
         while self.running {
+            let now = self.now;
             let hello_at = self.sessions.tick(now);
             self.send_hellos();
             self.perform();
-            let deadline = hello_at.map_or(self.ring.deadline(), |at| at.min(self.ring.deadline()));
+            let tell_at = self.tell_every.map(|_| self.tell_at);
+            let others = hello_at.into_iter().chain(tell_at);
+            let deadline = others.fold(self.ring.deadline(), Time::min);
             let ready = self.wait(deadline.since(now));
-            now = self.clock.now();
+            let now = self.clock.now();
+            self.now = now;
             for (link, flags) in ready.into_iter().enumerate() {
                 if flags.contains(PollFlags::POLLERR) {
                     self.refusals(link, now);
@@ -174,6 +184,7 @@ impl Driver {
             if self.ring.deadline() <= now {
                 self.ring.tick(now);
             }
+            self.tell_links(now);
             self.perform();
             self.watch_the_layer_above(now);
             if self.stats_at <= now {
@@ -181,7 +192,7 @@ impl Driver {
                 self.publish(now);
             }
         }
-        self.publish(now);
+        self.publish(self.now);
         self.shared.stop();
     }
 
@@ -215,12 +226,15 @@ impl Driver {
         match self.sessions.open(packet, now) {
             Ok(Some(opened)) => {
                 let (from, incarnation) = (opened.from, opened.incarnation);
-                let body = Bytes::copy_from_slice(opened.body);
-                if let Some(heard) = self.peers.get_mut(&from).and_then(|p| p.heard.get_mut(link)) {
-                    *heard = Some(now);
-                }
-                if self.ring.packet(from, incarnation, body, now).is_err() {
-                    self.counts.malformed += 1;
+                self.paths.heard(from, link, now);
+                match opened.content {
+                    Content::Links(links) => self.paths.report(from, links),
+                    Content::Ring(body) => {
+                        let body = Bytes::copy_from_slice(body);
+                        if self.ring.packet(from, incarnation, body, now).is_err() {
+                            self.counts.malformed += 1;
+                        }
+                    }
                 }
             }
             Ok(None) => self.send_hellos(),
@@ -385,20 +399,32 @@ impl Driver {
     }
 
     /// Sends to one node: what all shall hear over every link, the rest over the first that
-    /// works, or over all of them while none does.
+    /// works, or over all of them while none is known to.
     fn transmit(&mut self, node: NodeId, packets: &[u8], segment: usize, everywhere: bool) {
         let Some(peer) = self.peers.get(&node) else { return };
-        let latest = peer.heard.iter().flatten().max().copied();
-        let works = |heard: &Option<Time>| match (heard, latest) {
-            (Some(heard), Some(latest)) => latest.since(*heard) <= self.link_silence,
-            _ => false,
-        };
-        let best = if everywhere { None } else { peer.heard.iter().position(works) };
+        let best = if everywhere { None } else { self.paths.best(node, self.now) };
         for (index, link) in self.links.iter_mut().enumerate() {
             if best.is_none_or(|best| best == index)
                 && let Some(address) = peer.addresses.get(index)
             {
                 link.send(address, packets, segment);
+            }
+        }
+    }
+
+    /// Tells every peer on which links it is heard, on each link by a packet of its own, so that
+    /// each proves that it carries something.
+    fn tell_links(&mut self, now: Time) {
+        let Some(every) = self.tell_every.filter(|_| now >= self.tell_at) else { return };
+        self.tell_at = now + every;
+        let mut packet = Vec::new();
+        for (node, peer) in &self.peers {
+            let heard = self.paths.heard_on(*node, now);
+            for (link, address) in self.links.iter_mut().zip(&peer.addresses) {
+                packet.clear();
+                self.sessions.seal_links(*node, heard, &mut packet);
+                self.counts.packets_out += 1;
+                link.send(address, &packet, packet.len());
             }
         }
     }
@@ -423,12 +449,10 @@ impl Driver {
     }
 
     fn publish(&mut self, now: Time) {
-        let peers = self.peers.iter().map(|(node, peer)| {
-            let up =
-                |heard: &Option<Time>| heard.is_some_and(|h| now.since(h) <= self.link_silence);
+        let peers = self.peers.keys().map(|node| {
             let stats = PeerStats {
                 silent_for: self.ring.silence(*node, now),
-                links_up: peer.heard.iter().map(up).collect(),
+                links_up: self.paths.up(*node, now),
             };
             (*node, stats)
         });

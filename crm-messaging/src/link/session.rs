@@ -32,6 +32,7 @@ const MAGIC: [u8; 2] = *b"cR";
 const VERSION: u8 = 1;
 const DATA: u8 = 0;
 const HELLO: u8 = 1;
+const LINKS: u8 = 2;
 /// A hello's content: whether there is a challenge and an answer, and both.
 const HELLO_CONTENT: usize = 2 + 2 * NONCE;
 const NONCE: usize = 16;
@@ -66,7 +67,16 @@ pub struct Opened<'a> {
     /// The sender's start.
     pub incarnation: Incarnation,
     /// Its content.
-    pub body: &'a [u8],
+    pub content: Content<'a>,
+}
+
+/// What was in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// A packet of the ring.
+    Ring(&'a [u8]),
+    /// On which links the sender hears this node.
+    Links(u8),
 }
 
 struct Session {
@@ -168,6 +178,11 @@ impl Sessions {
         self.seal_kind(DATA, to, body, out);
     }
 
+    /// Appends a sealed packet that says on which links a peer is heard.
+    pub fn seal_links(&mut self, to: NodeId, links: u8, out: &mut Vec<u8>) {
+        self.seal_kind(LINKS, Some(to), &[links], out);
+    }
+
     fn seal_kind(&mut self, kind: u8, to: Option<NodeId>, body: &[u8], out: &mut Vec<u8>) {
         self.counter += 1;
         let start = out.len();
@@ -213,8 +228,12 @@ impl Sessions {
                 self.on_hello(&header, body, None, now);
                 return Ok(None);
             }
+            let content = match (header.kind, &*body) {
+                (LINKS, [links]) => Content::Links(*links),
+                _ => Content::Ring(body),
+            };
             let incarnation = incarnation(&header.session);
-            return Ok(Some(Opened { from: header.from, incarnation, body }));
+            return Ok(Some(Opened { from: header.from, incarnation, content }));
         }
         let key = derive(&self.secret, &self.cluster, header.from, &header.session)
             .ok_or(Reject::Unauthentic(header.from))?;
@@ -247,7 +266,7 @@ impl Sessions {
             return Err(Reject::Cluster(from));
         }
         let to = word(12);
-        if from == self.me || (to != 0 && to != self.me.0) || packet[3] > HELLO {
+        if from == self.me || (to != 0 && to != self.me.0) || packet[3] > LINKS {
             return Err(Reject::Unlisted);
         }
         let mut session = [0; NONCE];
@@ -413,7 +432,10 @@ mod tests {
         talk(&mut a, &mut b, at(100));
         assert!(a.knows(NodeId(2)) && b.knows(NodeId(1)));
         let packet = sealed(&mut a, b"hello");
-        assert_eq!(b.open(&mut packet.clone(), at(101)).unwrap().unwrap().body, b"hello");
+        assert_eq!(
+            b.open(&mut packet.clone(), at(101)).unwrap().unwrap().content,
+            Content::Ring(b"hello")
+        );
         assert_eq!(b.open(&mut packet.clone(), at(101)), Err(Reject::Replayed));
         assert_eq!(b.open(&mut early.clone(), at(101)), Err(Reject::Replayed));
     }

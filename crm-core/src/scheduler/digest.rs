@@ -283,7 +283,7 @@ pub struct FencingDigests {
 pub fn fencing_digests(cluster: &Cluster, device: RscIx, node: NodeIx) -> FencingDigests {
     // No operation of this name exists: only the parameters themselves count.
     let task = Task::Other("on".into());
-    let feature_set = "3.16.1";
+    let feature_set = cluster.options.feature_set.as_deref().unwrap_or("3.16.1");
     let mut main = cluster.params(device, Some(node));
     filter(&mut main, None);
     let all = digest(&main);

@@ -38,7 +38,8 @@ pub(super) fn connection_state(cluster: &Cluster, node: NodeIx) -> Connection {
         }
         let guest = &cluster[node];
         let reconnects = r.next_role == Role::Stopped && r.reconnect_interval > 0;
-        if reconnects && guest.remote_was_fenced && !guest.shutdown {
+        let leaves = guest.attr("shutdown").is_some_and(|time| time != "0");
+        if reconnects && guest.remote_was_fenced && !leaves {
             return Connection::Unknown;
         }
         return Connection::Failed;

@@ -80,10 +80,11 @@ fn trigger_on(cluster: &mut Cluster, node: NodeIx, reason: &str, then: Option<Ac
 
 /// what the fence devices were like when the node was unfenced. True if they changed.
 pub(super) fn add_digests(cluster: &mut Cluster, unfence: ActionIx, node: NodeIx) -> bool {
-    let devices = cluster.all_resources().filter(|&r| {
-        let r = &cluster[r];
-        r.is_primitive() && r.is_fence_device && r.provides_unfencing
-    });
+    let leaves = cluster.top.iter().flat_map(|&top| cluster.leaves(top));
+    let mut devices: Vec<_> =
+        leaves.filter(|&r| cluster[r].is_fence_device && cluster[r].provides_unfencing).collect();
+    // The nodes know them in the peers' order: the last one first.
+    devices.reverse();
     let (mut all, mut secure, mut changed) = (String::new(), String::new(), false);
     for device in devices {
         let digests = fencing_digests(cluster, device, node);

@@ -72,7 +72,7 @@ pub fn op_config(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> O
     let mut complaints = Vec::new();
     let (on_fail, mut fail_role) =
         on_fail(cluster, rsc, task, interval, &meta, op, &mut complaints);
-    if on_fail == OnFail::Block && meta.get("on-fail").is_some() {
+    if meta.get("on-fail").is_some_and(|word| word.eq_ignore_ascii_case("block")) {
         meta.set("on-fail", "block");
     }
     if fail_role == Role::Unknown {

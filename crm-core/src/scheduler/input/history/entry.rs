@@ -7,7 +7,7 @@ use crate::scheduler::input::failcount;
 use crate::scheduler::input::ops::op_config;
 use crate::scheduler::input::resources::{add_score, add_score_everywhere};
 use crate::scheduler::model::{
-    Cause, Cluster, FailedOp, NodeIx, OnFail, Role, RscIx, Severity, Task,
+    Cause, CheckKind, Cluster, DeferredCheck, FailedOp, NodeIx, OnFail, Role, RscIx, Severity, Task,
 };
 
 use super::running::add_running;
@@ -405,9 +405,14 @@ fn waits_for_fencing(cluster: &Cluster, rsc: RscIx) -> bool {
             .is_some_and(|remote| !cluster[remote].remote_was_fenced)
 }
 
-/// I-177
+/// I-177; put off where the parameters depend on placement.
 fn parameters_changed(cluster: &mut Cluster, entry: Entry) -> bool {
     let Entry { rsc, node, history, at } = entry;
+    if digest::addressed_by_host(cluster, rsc) {
+        let kind = CheckKind::LastFailure;
+        cluster.deferred_checks.push(DeferredCheck { rsc, history, op: at, kind });
+        return false;
+    }
     let verdict = digest::compare(cluster, rsc, node, history, at);
     !matches!(verdict, Verdict::Match | Verdict::Unknown)
 }

@@ -13,10 +13,8 @@ use super::Reader;
 pub(super) enum Found {
     /// This one.
     Resource(RscIx),
-    /// None: an orphan.
+    /// None, or a collective by that name: an orphan.
     Nothing,
-    /// A collective by that name: the history means nothing.
-    Unusable,
 }
 
 impl Reader<'_> {
@@ -29,7 +27,7 @@ impl Reader<'_> {
         let id = cluster[history].id.clone();
         let mut found = cluster.resource(&id).or_else(|| self.names.get(&id).copied());
         match found {
-            Some(rsc) if !cluster[rsc].is_primitive() => return Found::Unusable,
+            Some(rsc) if !cluster[rsc].is_primitive() => return Found::Nothing,
             Some(_) => {}
             None => {
                 let zero = format!("{}:0", without_number(&id));

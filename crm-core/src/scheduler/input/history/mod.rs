@@ -154,7 +154,6 @@ impl<'a> Reader<'a> {
             find::Found::Resource(rsc) => rsc,
             find::Found::Nothing if empty => return None,
             find::Found::Nothing => find::orphan(cluster, history)?,
-            find::Found::Unusable => return None,
         };
         cluster[history].rsc = Some(rsc);
         cluster[rsc].histories.push(history);

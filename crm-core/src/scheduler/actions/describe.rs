@@ -274,7 +274,7 @@ fn add_guest(cluster: &Cluster, ix: ActionIx, out: &mut Attributes) {
     out.meta("physical-host", &cluster[host].name, false);
 }
 
-///
+/// Guests go down with the node that runs their connection.
 fn downed(cluster: &Cluster, ix: ActionIx, node: NodeIx) -> Vec<String> {
     let action = &cluster[ix];
     match &action.task {
@@ -285,12 +285,11 @@ fn downed(cluster: &Cluster, ix: ActionIx, node: NodeIx) -> Vec<String> {
                 return Vec::new();
             }
             let mut ids = vec![cluster[node].id.to_string()];
-            for &other in &cluster.node_order {
-                let container = container_of(cluster, other);
-                if container.is_some_and(|k| cluster[k].active_on.contains(&node)) {
-                    ids.push(cluster[other].id.to_string());
-                }
-            }
+            let guests = cluster[node].running.iter().filter_map(|&r| {
+                let connection = &cluster[r];
+                connection.container.and(connection.remote_node)
+            });
+            ids.extend(guests.map(|guest| cluster[guest].id.to_string()));
             ids
         }
         Task::Stop => {

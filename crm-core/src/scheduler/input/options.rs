@@ -25,9 +25,7 @@ pub fn load(cluster: &mut Cluster, doc: &Document<'_>) {
     }
     let mut reader = Reader { table, complaints: Vec::new() };
     cluster.options = reader.options(doc.root);
-    if reader.bool("stonith-enabled", true) {
-        cluster.options.unfencing_in_use = unfencing_in_use(doc);
-    }
+    cluster.options.unfencing_in_use = unfencing_in_use(doc);
     for text in reader.complaints {
         cluster.say(Severity::ConfigError, text);
     }

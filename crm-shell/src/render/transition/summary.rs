@@ -2,7 +2,7 @@
 
 use crm_core::cib::Element;
 use crm_core::scheduler::model::{
-    Action, Cluster, Key, NodeIx, Requires, Role, RscIx, Task, Variant,
+    Action, Cluster, Key, MultipleActive, NodeIx, Requires, Role, RscIx, Task, Variant,
 };
 
 use crate::render::report::Part;
@@ -190,9 +190,16 @@ impl<'a> Facts<'a> {
         };
         let on_next = |task: Task| find(cluster, rsc, &task, next);
         let start = on_next(Task::Start);
+        let any_stop = || find(cluster, rsc, &Task::Stop, None);
+        // What may stay where it is expected is stopped elsewhere.
+        let elsewhere = resource.multiple_active == MultipleActive::StopUnexpected
+            && resource.active_on.len() > 1;
         let stop = match start {
-            Some(start) if start.marks.runnable() => find(cluster, rsc, &Task::Stop, current),
-            _ => find(cluster, rsc, &Task::Stop, None),
+            Some(start) if start.marks.runnable() => {
+                let here = find(cluster, rsc, &Task::Stop, current);
+                here.or_else(|| any_stop().filter(|_| elsewhere))
+            }
+            _ => any_stop(),
         };
         Some(Facts {
             cluster,
@@ -279,7 +286,7 @@ impl<'a> Facts<'a> {
             self.line("Demote", cur, next, self.demote, None)
         } else if self.next_role == Role::Promoted {
             self.line("Promote", cur, next, self.promote, None)
-        } else if self.next_role > Role::Stopped {
+        } else if self.role == Role::Stopped && self.next_role > Role::Stopped {
             self.line("Start", cur, next, self.start, None)
         } else {
             return Vec::new();

@@ -70,11 +70,19 @@ fn name(action: &Action, ids: bool) -> String {
 /// The key with the name under which the history is recorded; notifications name what they
 /// announce rather than what they are.
 fn drawn_key(action: &Action) -> String {
-    let resource = action.resource.as_ref().map_or("", |r| r.id.as_str());
-    match (action.meta("notify_key_type"), action.meta("notify_key_operation")) {
-        (Some(kind), Some(operation)) => format!("{resource}_{kind}_notify_{operation}_0"),
-        _ => action.key.clone(),
-    }
+    let (Some(kind), Some(about)) =
+        (action.meta("notify_key_type"), action.meta("notify_key_operation"))
+    else {
+        return action.key.clone();
+    };
+    let when = action.meta("notify_type").unwrap_or_default();
+    let what = action.meta("notify_operation").unwrap_or_default();
+    let suffix = match action.operation.as_str() {
+        "notify" => format!("_{when}_notify_{what}_0"),
+        operation => format!("_{operation}_0"),
+    };
+    let name = action.key.strip_suffix(&suffix).unwrap_or(&action.key);
+    format!("{name}_{kind}_notify_{about}_0")
 }
 
 #[cfg(test)]

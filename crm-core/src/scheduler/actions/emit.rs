@@ -1,7 +1,7 @@
 //! From settled actions to the graph: what enters it, in which order, and what each element says
 //! (scheduler reference 3, sections 17 and 18).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scheduler::model::{
     ActionIx, Cluster, Key, Marks, NodeIx, OrderFlags, RscIx, Task, Variant,
@@ -127,6 +127,7 @@ impl Emission<'_> {
             graph.add(describe(cluster, *ix, Mark::Included));
         }
         let mut triggers: BTreeMap<ActionIx, Vec<ActionIx>> = self.synapses.into_iter().collect();
+        let included: BTreeSet<ActionIx> = triggers.keys().copied().collect();
         for ix in (0..cluster.actions.len()).map(ActionIx::next) {
             let action = &cluster[ix];
             let held = action.marks.required() && action.rsc.is_none_or(|r| cluster[r].managed);
@@ -140,7 +141,7 @@ impl Emission<'_> {
             for (first, flags) in inputs(cluster, then) {
                 let presence = if by.contains(&first) {
                     Presence::Trigger
-                } else if flags == OrderFlags::NONE || flags == OrderFlags::LOAD {
+                } else if is_without_effect(flags, included.contains(&then)) {
                     continue;
                 } else {
                     Presence::Ignored
@@ -155,6 +156,14 @@ impl Emission<'_> {
         }
         graph
     }
+}
+
+/// True for relations that are not even shown: those that hold on one node only, once it is clear
+/// that they do not.
+fn is_without_effect(flags: OrderFlags, then_included: bool) -> bool {
+    flags == OrderFlags::NONE
+        || flags == OrderFlags::LOAD
+        || (flags == OrderFlags::ANTI_COLOC && then_included)
 }
 
 ///

@@ -119,9 +119,10 @@ fn check_entry(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: History
     }
 }
 
-/// The comparisons that had to wait for the placement of containers (A-53, I-177).
+/// The comparisons that had to wait for the placement of containers, the last one first (A-53,
+/// I-177).
 pub(super) fn check_deferred(cluster: &mut Cluster) {
-    for check in std::mem::take(&mut cluster.deferred_checks) {
+    for check in std::mem::take(&mut cluster.deferred_checks).into_iter().rev() {
         let DeferredCheck { rsc, history, op, kind } = check;
         let node = cluster[history].node;
         match kind {

@@ -81,7 +81,10 @@ impl Propagation<'_> {
             let effect = self.by_variant(instance, first, part, node, seen, modifier);
             changed.merge(effect);
             if effect.then {
-                self.request_after(part);
+                for i in (0..self.cluster[part].after.len()).rev() {
+                    let link = self.cluster[part].after[i];
+                    self.run_now(Job::Update(self.cluster[link].then));
+                }
             }
         }
         changed
@@ -163,8 +166,7 @@ impl Propagation<'_> {
         seen: Marks,
         modifier: OrderFlags,
     ) -> Changed {
-        let before = (self.cluster[first].marks, self.cluster[then].marks);
-        let (a, b) = before;
+        let (a, b) = (self.cluster[first].marks, self.cluster[then].marks);
         match modifier {
             OrderFlags::ASYMMETRIC => self.hold_asymmetric(first, then),
             OrderFlags::FIRST_REQ if b.required() => {
@@ -208,16 +210,13 @@ impl Propagation<'_> {
             OrderFlags::RESTART => self.restart(first, then),
             _ => {}
         }
-        let after = (self.cluster[first].marks, self.cluster[then].marks);
-        let changed = Changed { first: before.0 != after.0, then: before.1 != after.1 };
-        if changed.then {
-            let in_collective =
-                self.cluster[then].rsc.is_some_and(|r| self.cluster[r].parent.is_some());
-            if in_collective {
-                self.requests.push(Job::Update(then));
-            }
+        let then_changed = self.cluster[then].marks != b;
+        let in_collective =
+            self.cluster[then].rsc.is_some_and(|r| self.cluster[r].parent.is_some());
+        if then_changed && in_collective {
+            self.run_now(Job::Update(then));
         }
-        changed
+        Changed { first: self.cluster[first].marks != a, then: then_changed }
     }
 
     fn leaves_promoted(&self, then: ActionIx) -> bool {

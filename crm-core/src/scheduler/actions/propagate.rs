@@ -53,7 +53,12 @@ pub(super) struct Propagation<'a> {
     /// What to do after the current link, in order.
     pub(super) requests: Vec<Job>,
     budget: u64,
+    /// How many runs are inside each other.
+    depth: u32,
 }
+
+/// How many runs may be inside each other. Only the texts of reasons depend on it.
+const MAX_DEPTH: u32 = 100;
 
 /// Everything from resolved links to settled marks.
 pub(super) fn settle(cluster: &mut Cluster) {
@@ -82,12 +87,38 @@ impl<'a> Propagation<'a> {
             // Marks change a few times each; this bound is only met by a cycle of remapped
             // relations that never settles.
             budget: 1_000 + 400 * (actions as u64 + links as u64),
+            depth: 0,
             cluster,
         }
     }
 
+    /// Does something in the middle of a link, as far as the depth of such things allows; else
+    /// right after it.
+    pub(super) fn run_now(&mut self, job: Job) {
+        if let Job::Update(ix) = job
+            && !self.dirty[ix.ix()]
+        {
+            return;
+        }
+        if self.depth == MAX_DEPTH {
+            self.requests.push(job);
+            return;
+        }
+        self.depth += 1;
+        let stack = std::mem::replace(&mut self.stack, vec![job]);
+        let requests = std::mem::take(&mut self.requests);
+        self.run();
+        self.stack = stack;
+        self.requests = requests;
+        self.depth -= 1;
+    }
+
     fn run_requests(&mut self) {
         self.push_requests();
+        self.run();
+    }
+
+    fn run(&mut self) {
         while let Some(job) = self.stack.pop() {
             if self.budget == 0 {
                 self.stack.clear();

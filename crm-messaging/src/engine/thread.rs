@@ -85,6 +85,13 @@ pub(super) struct Driver {
     running: bool,
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // However this thread ends, nobody shall go on waiting for it.
+        self.shared.stop();
+    }
+}
+
 impl Driver {
     pub(super) fn new(
         config: EngineConfig,
@@ -193,7 +200,6 @@ impl Driver {
             }
         }
         self.publish(self.now);
-        self.shared.stop();
     }
 
     /// Sleeps until there is something to do; what each link's socket has.
@@ -237,7 +243,12 @@ impl Driver {
                     }
                 }
             }
-            Ok(None) => self.send_hellos(),
+            Ok(None) => {
+                self.send_hellos();
+                if self.sessions.take_acquainted() {
+                    self.ring.hurry(now);
+                }
+            }
             Err(reject) => {
                 self.rejected(reject);
                 self.send_hellos();

@@ -106,6 +106,7 @@ pub struct Sessions {
     peers: BTreeMap<NodeId, Peer>,
     /// Sealed handshake packets that wait to be sent.
     hellos: Vec<(NodeId, Vec<u8>)>,
+    acquainted: bool,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -160,6 +161,7 @@ impl Sessions {
             random,
             peers: listed,
             hellos: Vec::new(),
+            acquainted: false,
         })
     }
 
@@ -293,6 +295,7 @@ impl Sessions {
         {
             peer.challenge = next;
             let window = ReplayWindow::after(header.counter);
+            self.acquainted = true;
             peer.accepted = Some(Session { id: header.session, key, window });
         }
         if let Some(theirs) = theirs {
@@ -345,6 +348,11 @@ impl Sessions {
             self.hello(node, true, None);
         }
         self.peers.values().filter(|peer| peer.accepted.is_none()).map(|peer| peer.ask_at).min()
+    }
+
+    /// Whether a session was accepted since this was last asked.
+    pub fn take_acquainted(&mut self) -> bool {
+        std::mem::take(&mut self.acquainted)
     }
 
     /// Handshake packets to send now.

@@ -17,6 +17,8 @@ use crate::group::NodeId;
 /// waits, so that a flapping link does not make the ring re-form all the time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Of so many probes several are of full size; if all of these get lost, it is their size.
+const FULL_PROBES: u32 = 40;
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 
 /// How long after its last loss a node is not taken in.
@@ -30,8 +32,10 @@ fn wait(losses: u32) -> Duration {
 #[derive(Debug, Default)]
 struct Peer {
     incarnation: Incarnation,
-    /// The last packet from it.
+    /// The last packet from it, and the last probe of full size: a path that lets only small
+    /// packets through is none.
     heard: Option<Time>,
+    heard_full: Option<Time>,
     /// When it last heard each node, as far as its probes tell.
     hears: BTreeMap<NodeId, Time>,
     /// Whom it would have in its ring.
@@ -54,6 +58,13 @@ pub struct Detector {
     me: NodeId,
     timing: Timing,
     peers: BTreeMap<NodeId, Peer>,
+}
+
+impl Peer {
+    /// When it was last heard; without probes of full size that was at most [`FULL_PROBES`] ago.
+    fn last(&self, timing: &Timing) -> Option<Time> {
+        Some(self.heard?.min(self.heard_full? + timing.probe * FULL_PROBES))
+    }
 }
 
 impl Detector {
@@ -93,6 +104,9 @@ impl Detector {
         let Some(peer) = self.peers.get_mut(&node) else { return };
         for heard in listed.iter().filter(|heard| heard.age < Heard::NEVER) {
             peer.hears.insert(heard.node, now.before(heard.age));
+        }
+        if probe.padding > 0 {
+            peer.heard_full = Some(now);
         }
         peer.wants = listed.iter().filter(|h| h.wanted).map(|h| h.node).collect();
         peer.members.clone_from(&probe.members);
@@ -171,7 +185,7 @@ impl Detector {
     /// When `by` last heard `node`, as far as known here.
     fn hearing(&self, by: NodeId, node: NodeId) -> Option<Time> {
         if by == self.me {
-            return self.peers.get(&node)?.heard;
+            return self.peers.get(&node)?.last(&self.timing);
         }
         self.peers.get(&by)?.hears.get(&node).copied()
     }
@@ -296,7 +310,7 @@ impl Detector {
     pub fn hearsay(&self, members: &BTreeSet<NodeId>, now: Time) -> Vec<Heard> {
         let entry = |(node, peer): (&NodeId, &Peer)| Heard {
             node: *node,
-            age: peer.heard.map_or(Heard::NEVER, |heard| now.since(heard)),
+            age: peer.last(&self.timing).map_or(Heard::NEVER, |last| now.since(last)),
             wanted: !members.contains(node) && self.wants(*node, now),
         };
         self.peers.iter().map(entry).collect()

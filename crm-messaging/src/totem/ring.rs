@@ -20,6 +20,8 @@ use crate::quorum::{self, Ballot};
 
 /// Ring numbers that are stored ahead, so that the disk is seldom waited for.
 pub const RESERVE: u64 = 1000;
+/// Between two probes of full size.
+const SMALL_PROBES: u32 = 3;
 
 /// Where the protocol is.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ pub struct Ring {
     pub(super) seen_all: bool,
     pub(super) congested: bool,
     next_probe: Time,
+    /// Probes until the next one of full size.
+    small_probes: u32,
     next_judgement: Time,
     pub(super) wake_at: Option<Time>,
     /// This node leaves: when it goes without waiting for the others any longer, and the place of
@@ -113,6 +117,7 @@ impl Ring {
             seen_all: false,
             congested: false,
             next_probe: now,
+            small_probes: 0,
             next_judgement: now,
             wake_at: None,
             leaving: None,
@@ -159,7 +164,7 @@ impl Ring {
         }
         if self.detector.heard(from, incarnation, now) {
             // It should know at once that it is heard: that is what it waits for.
-            self.next_probe = now;
+            self.hurry(now);
         }
         match Packet::decode(body)? {
             Packet::Probe(probe) => self.on_probe(from, &probe, now),
@@ -175,6 +180,12 @@ impl Ring {
             }
         }
         Ok(())
+    }
+
+    /// Somebody new is there: says at once what it must know to come together with this node.
+    pub fn hurry(&mut self, now: Time) {
+        self.next_probe = now;
+        self.small_probes = 0;
     }
 
     /// Queues a message. Call [`Ring::flush`] after the last of several.
@@ -355,12 +366,20 @@ impl Ring {
     }
 
     fn probe(&mut self, now: Time) {
-        let probe = Probe {
+        let mut probe = Probe {
             ring: self.circle.id,
             operational: matches!(self.state, State::Operational),
             members: self.circle.members.clone(),
             heard: self.detector.hearsay(&self.circle.members, now),
+            padding: 0,
         };
+        if self.small_probes == 0 {
+            self.small_probes = SMALL_PROBES;
+            let size = Packet::Probe(probe.clone()).encode().len();
+            probe.padding = self.config.max_packet.saturating_sub(size).max(1);
+        } else {
+            self.small_probes -= 1;
+        }
         self.send(Target::All, &Packet::Probe(probe));
     }
 

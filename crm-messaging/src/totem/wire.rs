@@ -49,6 +49,8 @@ pub struct Probe {
     pub members: BTreeSet<NodeId>,
     /// What the sender knows about the others.
     pub heard: Vec<Heard>,
+    /// Bytes without meaning that make the packet as large as packets get.
+    pub padding: usize,
 }
 
 /// What a node says about one other.
@@ -194,6 +196,7 @@ impl Packet {
                     out.put_u32_le(u32::try_from(heard.age.as_millis()).unwrap_or(u32::MAX));
                     out.put_u8(u8::from(heard.wanted));
                 }
+                out.put_bytes(0, probe.padding);
             }
             Packet::Token(token) => put_token(&mut out, token),
             Packet::Data(data) => {
@@ -257,6 +260,7 @@ impl Packet {
                         wanted: get_bool(input)?,
                     })
                 })?,
+                padding: input.split_to(input.len()).len(),
             }),
             2 => Packet::Token(get_token(input)?),
             3 => {
@@ -454,7 +458,7 @@ mod tests {
         prop_oneof![
             (ring(), any::<bool>(), set(), heard).prop_map(
                 |(ring, operational, members, heard)| {
-                    Packet::Probe(Probe { ring, operational, members, heard })
+                    Packet::Probe(Probe { ring, operational, members, heard, padding: 7 })
                 }
             ),
             (ring(), count(), proptest::option::of(any::<u32>())).prop_map(|(ring, n, id)| {

@@ -204,3 +204,37 @@ fn a_congested_member_holds_all_back_and_nothing_is_lost() {
     world.run(Duration::from_secs(1));
     assert_eq!(world.record.delivered, before + 60);
 }
+
+#[test]
+fn a_bridge_between_two_halves_ends_in_stable_views() {
+    let mut world = World::new(3, 5);
+    let ids = world.ids();
+    world.until_together(&ids, Duration::from_secs(1));
+    world.run(Duration::from_secs(1));
+    for left in [NodeId(1), NodeId(2)] {
+        for right in [NodeId(4), NodeId(5)] {
+            world.network.cut.insert((left, right));
+            world.network.cut.insert((right, left));
+        }
+    }
+    world.run(Duration::from_secs(4));
+    // The bridge goes with one of the halves, which so has a majority.
+    let bridge = world.record.view(NodeId(3)).unwrap();
+    assert!(bridge.quorate && bridge.members.len() == 3, "{}", world.picture());
+    let views = world.record.views_installed;
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.record.views_installed, views, "{}", world.picture());
+}
+
+#[test]
+fn a_path_for_small_packets_only_is_none() {
+    let mut world = three();
+    world.network.largest = (NodeId(2), 400);
+    world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(5));
+    world.run(Duration::from_secs(3));
+    let views = world.record.views_installed;
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.record.views_installed, views, "{}", world.picture());
+    world.network.largest = (NodeId(0), 0);
+    world.until_together(&ALL, Duration::from_secs(3));
+}

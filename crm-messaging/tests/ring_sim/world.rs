@@ -77,6 +77,8 @@ pub struct Network {
     pub cut: BTreeSet<(NodeId, NodeId)>,
     /// Percent of packets of which one byte is another: what a member with errors might send.
     pub nonsense: u64,
+    /// Larger packets from that node get lost.
+    pub largest: (NodeId, usize),
 }
 
 pub struct World {
@@ -105,6 +107,7 @@ impl World {
                 delay: (50, 150),
                 cut: BTreeSet::new(),
                 nonsense: 0,
+                largest: (NodeId(0), 0),
             },
             record: Record::default(),
             wire: BTreeMap::new(),
@@ -243,6 +246,9 @@ impl World {
             {
                 node.ring.refused(to, Time::since_start(self.now - node.lost));
             }
+        }
+        if packet.from == self.network.largest.0 && packet.body.len() > self.network.largest.1 {
+            return;
         }
         let copies = 1 + u64::from(self.rng.percent(self.network.duplicates));
         for _ in 0..copies {

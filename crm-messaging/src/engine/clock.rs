@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::totem::Time;
 
-/// A delay of this length is a pause: on a loaded machine shorter ones are usual.
-const PAUSE: Duration = Duration::from_millis(50);
+/// A delay of this length is a pause in any case: on a loaded machine shorter ones are usual.
+const LONGEST_DELAY: Duration = Duration::from_millis(50);
 
 /// Time since the start in which this thread ran or could have run.
 ///
@@ -18,18 +18,22 @@ pub(super) struct Clock {
     seen: Instant,
     asleep: Duration,
     lost: Duration,
+    /// A longer delay is a pause.
+    delay: Duration,
     pub(super) pauses: u64,
     pub(super) longest: Duration,
 }
 
 impl Clock {
-    pub(super) fn start() -> Clock {
+    /// Begins to count. A pause is what would shift the judgement of silence noticeably.
+    pub(super) fn start(dead_after: Duration) -> Clock {
         let now = Instant::now();
         Clock {
             start: now,
             seen: now,
             asleep: Duration::ZERO,
             lost: Duration::ZERO,
+            delay: (dead_after / 12).min(LONGEST_DELAY),
             pauses: 0,
             longest: Duration::ZERO,
         }
@@ -39,7 +43,7 @@ impl Clock {
     pub(super) fn now(&mut self) -> Time {
         let now = Instant::now();
         let late = now.duration_since(self.seen).saturating_sub(self.asleep);
-        if late > PAUSE {
+        if late > self.delay {
             self.lost += late;
             self.pauses += 1;
             self.longest = self.longest.max(late);

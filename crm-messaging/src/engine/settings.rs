@@ -149,3 +149,43 @@ fn resolve(address: &str, port: u16, version: IpVersion) -> Result<SocketAddr, S
     }
     .ok_or_else(|| "it has none of the wanted IP version".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(nodes: &str) -> Result<EngineConfig, SettingsError> {
+        let text = format!("totem {{\ntoken: 2000\n}}\nnodelist {{\n{nodes}\n}}\n");
+        let conf = ClusterConf::parse("f", &text).unwrap();
+        let key = AuthKey::new(vec![1; 32]).unwrap();
+        EngineConfig::new(&conf, NodeId(1), key, PathBuf::from("/none"))
+    }
+
+    fn node(id: u32, addresses: &str) -> String {
+        format!("node {{\nnodeid: {id}\nname: n{id}\n{addresses}\n}}\n")
+    }
+
+    #[test]
+    fn addresses_get_the_port_of_their_link_and_times_scale() {
+        let config = settings(&node(1, "ring0_addr: ::1\nring1_addr: 10.0.0.1")).unwrap();
+        let shown: Vec<String> = config.nodes[0].addresses.iter().map(|a| a.to_string()).collect();
+        assert_eq!(shown, ["[::1]:5405", "10.0.0.1:5406"]);
+        assert_eq!(config.timing.dead_after.as_millis(), 1200);
+    }
+
+    #[test]
+    fn every_node_needs_an_address_on_every_link() {
+        let nodes = node(1, "ring0_addr: 10.0.0.1\nring1_addr: 10.1.0.1")
+            + &node(2, "ring0_addr: 10.0.0.2");
+        assert!(matches!(
+            settings(&nodes),
+            Err(SettingsError::Links { found: 1, expected: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn a_node_that_is_not_listed_is_refused() {
+        let refused = settings(&node(2, "ring0_addr: 10.0.0.2"));
+        assert!(matches!(refused, Err(SettingsError::NotListed(NodeId(1)))));
+    }
+}

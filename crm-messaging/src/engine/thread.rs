@@ -112,7 +112,7 @@ impl Driver {
             Sessions::new(config.local, &config.cluster_name, config.key, ids.iter().copied())?;
         let (first_ring, reserved) = disk::load(&config.state_dir)?;
         let headers = if own.iter().any(SocketAddr::is_ipv6) { 48 } else { 28 };
-        let clock = Clock::start();
+        let clock = Clock::start(config.timing.dead_after);
         let ring = RingConfig {
             me: config.local,
             incarnation: sessions.incarnation(),

@@ -402,7 +402,7 @@ impl Ring {
 
     /// Looks whether somebody must go or can be taken in.
     fn judge(&mut self, now: Time) {
-        self.next_judgement = now + self.config.timing.probe / 10;
+        self.next_judgement = now + self.config.timing.probe / 5;
         let concerned = self.concerned();
         let since = |node: NodeId| match &self.state {
             State::Operational => self.since,

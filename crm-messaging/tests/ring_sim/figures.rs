@@ -65,6 +65,17 @@ fn two_dead_nodes_of_five_cost_no_more_than_one() {
 }
 
 #[test]
+fn detection_does_not_grow_with_the_number_of_nodes() {
+    let mut world = World::new(5, 16);
+    let mut ids = world.ids();
+    world.until_together(&ids, Duration::from_secs(2));
+    world.run(Duration::from_secs(1));
+    world.crash(ids.remove(4));
+    let time = world.until_together(&ids, Duration::from_secs(2));
+    assert!(time < ms(750), "{time:?}");
+}
+
+#[test]
 fn a_pause_of_400_ms_changes_nothing() {
     for seed in 0..20 {
         let mut world = World::new(seed, 3);

@@ -91,7 +91,8 @@ fn links(arguments: &[String]) -> ExitCode {
 /// Replaces links that are there, and nothing else.
 fn make_links(directory: &Path) -> Result<(), (PathBuf, Error)> {
     let executable = std::env::current_exe().map_err(|e| (PathBuf::from("/proc/self/exe"), e))?;
-    for (name, _) in PROGRAMS.iter().filter(|(name, _)| !SUBCOMMANDS.contains(name)) {
+    let names = PROGRAMS.iter().map(|(name, _)| *name).filter(|name| !SUBCOMMANDS.contains(name));
+    for name in names.chain(["crm"]) {
         let link = directory.join(name);
         if link.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {
             std::fs::remove_file(&link).map_err(|e| (link.clone(), e))?;

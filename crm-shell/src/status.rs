@@ -32,7 +32,24 @@ pub fn print(session: &mut Session, words: &[String]) -> Outcome {
         };
         arguments.push(option.into());
     }
+    if session.access.is_live() && !arguments.iter().any(|a| a.starts_with("--output-as")) {
+        troubles(session);
+    }
     run_mon(session, arguments)
+}
+
+/// What is wrong, before anything else; the daemon knows, and says why.
+fn troubles(session: &mut Session) {
+    // Without an answer there is nothing to add: the status itself will say so.
+    let Ok(state) = session.access.state(None) else { return };
+    if state.troubles.is_empty() {
+        return;
+    }
+    session.printer.print("Trouble:\n");
+    for trouble in &state.troubles {
+        session.printer.print(&format!("  * {trouble}\n"));
+    }
+    session.printer.print("\n");
 }
 
 /// The part about resources.

@@ -246,12 +246,10 @@ fn words(mode: PowerMode) -> &'static str {
     }
 }
 
-/// The line of a status that says that fencing `node` does not succeed.
+/// The line of a status that says why `node` is not fenced.
 fn reason<'a>(status: &'a str, node: &str) -> Option<&'a str> {
-    status.lines().map(str::trim).find(|l| {
-        let low = l.to_lowercase();
-        low.contains(node) && low.contains("fenc") && (low.contains("fail") || low.contains("time"))
-    })
+    let wanted = format!("{node} cannot be fenced: ");
+    status.lines().map(str::trim).find(|line| line.contains(&wanted))
 }
 
 fn crash(stage: &Stage, tell: &mut Narrator) -> Outcome {

@@ -197,15 +197,15 @@ fn link_in_sequence(cluster: &mut Cluster, clone: RscIx) {
     sort_instances(cluster, clone);
     let (mut last_stop, mut last_start) = (None, None);
     for instance in cluster[clone].children.clone() {
-        if let Some(stop) = only_required(cluster, instance, &Task::Stop) {
-            if let Some(last) = last_stop.replace(stop) {
-                link(cluster, stop, last, OrderFlags::ORDER);
-            }
+        if let Some(stop) = only_required(cluster, instance, &Task::Stop)
+            && let Some(last) = last_stop.replace(stop)
+        {
+            link(cluster, stop, last, OrderFlags::ORDER);
         }
-        if let Some(start) = only_required(cluster, instance, &Task::Start) {
-            if let Some(last) = last_start.replace(start) {
-                link(cluster, last, start, OrderFlags::ORDER);
-            }
+        if let Some(start) = only_required(cluster, instance, &Task::Start)
+            && let Some(last) = last_start.replace(start)
+        {
+            link(cluster, last, start, OrderFlags::ORDER);
         }
     }
 }

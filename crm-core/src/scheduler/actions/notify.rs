@@ -259,10 +259,9 @@ pub(super) fn create(cluster: &mut Cluster, clone: RscIx) {
         }
         let picture = Picture::of(cluster, clone);
         if !picture.of_task(&task).is_empty() {
-            for ix in [points.pre, points.pre_done, points.post, points.post_done] {
-                if let Some(ix) = ix {
-                    cluster[ix].marks.clear(Marks::OPTIONAL);
-                }
+            let all = [points.pre, points.pre_done, points.post, points.post_done];
+            for ix in all.into_iter().flatten() {
+                cluster[ix].marks.clear(Marks::OPTIONAL);
             }
         }
         let variables = picture.variables(cluster, clone);

@@ -59,7 +59,11 @@ fn probe(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) -> bool {
 }
 
 fn probe_all(cluster: &mut Cluster, list: Vec<RscIx>, node: NodeIx) -> bool {
-    list.into_iter().fold(false, |any, rsc| probe(cluster, rsc, node) || any)
+    let mut any = false;
+    for rsc in list {
+        any |= probe(cluster, rsc, node);
+    }
+    any
 }
 
 /// Rows 2 to 4 of A-72: what never runs on remote and guest nodes.

@@ -13,6 +13,7 @@ use crate::agents::{Agent, AgentError, Interface};
 use crate::operation::{AgentName, ExecutionStatus, ExitCode};
 use crate::output::exit_reason;
 use crate::process::{self, Command, Ending, Finished};
+use crate::secrets::SecretError;
 use crate::stonith::{self, FenceAction, HostCheck};
 
 /// How often a device that fails is asked in all, unless `pcmk_*_retries` says otherwise
@@ -48,6 +49,15 @@ impl FenceResult {
     pub fn confirmed(&self) -> bool {
         self.status == ExecutionStatus::Done && self.exit == ExitCode::OK
     }
+}
+
+/// Why a device was not even asked.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
 }
 
 /// What a device is asked.
@@ -148,8 +158,10 @@ impl Lrm {
         device: &FenceDevice,
         request: Request<'_>,
         timeout: Duration,
-    ) -> Result<Finished, AgentError> {
+    ) -> Result<Finished, Refusal> {
         let agent = self.catalog().resolve(&device.agent)?;
+        let params = self.shared().secrets_of(&device.id, &device.params)?;
+        let device = &FenceDevice { params, ..device.clone() };
         let command = command(&agent, &self.shared().around().environment(), device, request);
         Ok(process::run_unattended(&command, &self.shared().limits(timeout)).await)
     }
@@ -228,10 +240,10 @@ fn judge(device: &FenceDevice, finished: Finished, timeout: Duration) -> FenceRe
     FenceResult { status, exit, reason, elapsed }
 }
 
-fn refused(error: &AgentError) -> FenceResult {
+fn refused(error: &Refusal) -> FenceResult {
     let status = match error {
-        AgentError::Writable(_) => ExecutionStatus::Error,
-        _ => ExecutionStatus::NotInstalled,
+        Refusal::Agent(AgentError::Writable(_)) | Refusal::Secret(_) => ExecutionStatus::Error,
+        Refusal::Agent(_) => ExecutionStatus::NotInstalled,
     };
     FenceResult {
         status,

@@ -5,6 +5,7 @@
 //! called and what its end means, [`process`] runs it.
 
 pub mod agents;
+pub mod alerts;
 pub mod calls;
 pub mod fencing;
 mod lrm;
@@ -13,6 +14,7 @@ pub mod operation;
 pub mod output;
 pub mod process;
 pub mod schedule;
+pub mod secrets;
 pub mod stonith;
 mod sys;
 pub mod systemd;

@@ -11,12 +11,13 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::agents::{AgentPaths, BuiltIn, Catalog, Interface};
+use crate::agents::{Agent, AgentPaths, BuiltIn, Catalog, Interface};
 use crate::calls::{self, Surroundings};
 use crate::metadata::{self, Metadata, MetadataError};
 use crate::operation::{AgentName, CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
 use crate::process::{self, Abort, Command, Limits};
 use crate::schedule::{CallInfo, CallState, Effect, Moment, RunEnd, Schedule};
+use crate::secrets::{self, SecretError};
 use crate::systemd::{Systemd, SystemdPlaces};
 
 /// How an executor is set up.
@@ -38,6 +39,8 @@ pub struct LrmConfig {
     pub cgroup: Option<PathBuf>,
     /// Where systemd is.
     pub systemd: SystemdPlaces,
+    /// Where secrets lie that the CIB only refers to.
+    pub secrets: PathBuf,
     /// Further variables for every agent.
     pub environment: BTreeMap<String, String>,
 }
@@ -56,6 +59,7 @@ impl Default for LrmConfig {
             kill_grace: Duration::from_millis(500),
             cgroup: None,
             systemd: SystemdPlaces::default(),
+            secrets: PathBuf::from("/var/lib/crm/secrets"),
             environment: BTreeMap::new(),
         }
     }
@@ -77,6 +81,7 @@ pub(crate) struct Shared {
     limits: Limits,
     metadata: metadata::Cache,
     systemd: Systemd,
+    secrets: PathBuf,
     started: Instant,
     state: Mutex<State>,
     /// Something was put into the schedule.
@@ -113,6 +118,7 @@ impl Lrm {
             },
             metadata: metadata::Cache::default(),
             systemd: Systemd::new(config.systemd),
+            secrets: config.secrets,
             started: Instant::now(),
             state: Mutex::new(State {
                 schedule: Schedule::new(config.max_running),
@@ -208,6 +214,33 @@ impl Shared {
         outcome
     }
 
+    /// The command of an operation, with its secrets. A stop is made without those that cannot be
+    /// had: it must be possible to stop what runs (as Pacemaker).
+    fn command(&self, agent: &Agent, operation: &Operation) -> Result<Command, RunEnd> {
+        let resolved = secrets::resolve(&self.secrets, &operation.resource, &operation.params);
+        let params = match resolved {
+            Ok(params) => params,
+            Err(error) if operation.action == "stop" => {
+                tracing::warn!(resource = operation.resource, "stopped without a secret: {error}");
+                operation.params.clone()
+            }
+            Err(error) => {
+                let exit = ExitCode::NOT_CONFIGURED;
+                return Err(calls::immediate(ExecutionStatus::Error, exit, error.to_string()));
+            }
+        };
+        Ok(calls::command(agent, &Operation { params, ..operation.clone() }, &self.around))
+    }
+
+    /// The parameters of a device, with its secrets.
+    pub(crate) fn secrets_of(
+        &self,
+        resource: &str,
+        params: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, SecretError> {
+        secrets::resolve(&self.secrets, resource, params)
+    }
+
     /// The environment of a program that belongs to no resource.
     pub(crate) fn around(&self) -> &Surroundings {
         &self.around
@@ -295,7 +328,10 @@ async fn perform(shared: &Shared, operation: &Operation, abort: watch::Receiver<
         let unit = agent.program.to_string_lossy().into_owned();
         ask_systemd(shared, &unit, operation, abort).await
     } else {
-        let command = calls::command(&agent, operation, &shared.around);
+        let command = match shared.command(&agent, operation) {
+            Ok(command) => command,
+            Err(end) => return end,
+        };
         run(shared, agent.interface, operation, &command, abort).await
     };
     if device && operation.action == "start" && end.exit == ExitCode::OK {

@@ -130,7 +130,7 @@ pub fn fence_input(params: &Params, action: &str, host: Option<&str>) -> Vec<u8>
     let renamed = params.get(&format!("pcmk_{action}_action"));
     lines.insert("action", renamed.map_or(action, String::as_str).to_owned());
     if let Some(host) = host {
-        lines.insert("nodename", host.to_owned());
+        lines.entry("nodename").or_insert_with(|| host.to_owned());
         match params.get("pcmk_host_argument").map(String::as_str) {
             Some("none") => {}
             Some(argument) => {

@@ -150,3 +150,24 @@ async fn metadata_is_asked_for_once_per_version_of_the_file() {
     let error = bench.lrm.metadata(&name).await.expect_err("it fails");
     assert!(error.to_string().contains("exit code 1"), "{error}");
 }
+
+#[tokio::test]
+async fn a_secret_reaches_its_agent_and_nothing_else() {
+    let mut bench = Bench::with(|config| config.secrets = config.run_dir.with_file_name("secrets"));
+    bench.agent("Db", "[ \"$OCF_RESKEY_password\" = s3cret ] && exit 0; exit 1");
+    let ask =
+        |action| operation("db", "ocf:test:Db", action, ONCE, LONG, &[("password", "lrm://")]);
+    bench.lrm.execute(ask("start"));
+    let without = bench.result().await;
+    assert_eq!((without.status, without.exit), (ExecutionStatus::Error, ExitCode::NOT_CONFIGURED));
+    assert!(without.exit_reason.contains("crm resource secret"), "{}", without.exit_reason);
+    bench.lrm.execute(ask("stop"));
+    assert_eq!(bench.result().await.exit, ExitCode::ERROR, "a stop is tried all the same");
+    std::fs::create_dir_all(bench.path("secrets/db")).expect("a directory");
+    bench.program("secrets/db/password", b"s3cret\n");
+    common::chmod(&bench.path("secrets/db/password"), 0o600);
+    bench.lrm.execute(ask("start"));
+    let with = bench.result().await;
+    assert_eq!(with.exit, ExitCode::OK);
+    assert!(!format!("{with:?}").contains("s3cret"));
+}

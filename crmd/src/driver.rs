@@ -200,11 +200,11 @@ impl Driver {
             Effect::Fence(task) => self.fence(task),
             Effect::DeclareDead(node) => self.around.ring.declare_dead(node),
             Effect::Store(entry) => {
-                let document = self.controller.replica().cib().clone();
-                self.store(Job::Append(entry, document));
+                let replica = Box::new(self.controller.replica().clone());
+                self.store(Job::Append(entry, replica));
             }
-            Effect::Snapshot { cib, chain, links } => {
-                self.store(Job::Snapshot { cib, chain, links });
+            Effect::Snapshot => {
+                self.store(Job::Snapshot(Box::new(self.controller.replica().clone())));
             }
             Effect::Plan { generation, cib, now_s } => self.plan(generation, cib, now_s),
             Effect::Reply(id, reply) => {

@@ -118,9 +118,8 @@ fn start(carried: Carried) -> Result<End, String> {
         .build()
         .map_err(|e| e.to_string())?;
     let end = runtime.block_on(async {
-        let links = replica.links().clone();
         let controller = Controller::new(settings, replica);
-        serve(&places, &local.name, &cib_dir, links, controller, ring, carried.agents).await
+        serve(&places, &local.name, &cib_dir, controller, ring, carried.agents).await
     });
     // Threads that still work for somebody (a plan, a device) are not waited for.
     runtime.shutdown_background();
@@ -131,7 +130,6 @@ async fn serve(
     places: &Places,
     node: &str,
     cib_dir: &Path,
-    links: std::collections::VecDeque<crate::controller::replica::Link>,
     controller: Controller,
     ring: EngineConfig,
     agents: Vec<BuiltIn>,
@@ -143,7 +141,7 @@ async fn serve(
         // The daemon may be ending.
         let _ = reported.send(result);
     };
-    let storage = storage::start(cib_dir, links, report)
+    let storage = storage::start(cib_dir, report)
         .map_err(|e| format!("cannot write to {}: {e}", cib_dir.display()))?;
     let (ring, events) = engine::start(ring).map_err(|e| e.to_string())?;
     let (done, results) = mpsc::channel(QUEUE);
@@ -151,6 +149,8 @@ async fn serve(
         node_name: node.to_string(),
         run_dir: places.run.clone(),
         built_in: agents,
+        // Our commands, called by agents, are to find this daemon.
+        environment: [("CRM_RUN_DIR".to_string(), places.run.display().to_string())].into(),
         ..LrmConfig::default()
     };
     let lrm = Lrm::new(config, done);

@@ -11,13 +11,12 @@ mod log;
 mod recover;
 mod snapshot;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crm_core::cib::{Element, Version};
+use crm_core::cib::Version;
 
-use crate::controller::replica::{Chain, Link, LogEntry};
+use crate::controller::replica::{LogEntry, Replica};
 pub use recover::recover;
 
 /// Records after which a new snapshot is written.
@@ -28,17 +27,10 @@ const SNAPSHOT_BYTES: u64 = 8 << 20;
 /// Something for the disk.
 #[derive(Debug)]
 pub enum Job {
-    /// Append a commit; the document is as it is after it.
-    Append(Box<LogEntry>, Element),
+    /// Append a commit; the replica is as it is after it, or later.
+    Append(Box<LogEntry>, Box<Replica>),
     /// Replace everything.
-    Snapshot {
-        /// The document.
-        cib: Element,
-        /// Digest of its commits.
-        chain: Chain,
-        /// Newest links first.
-        links: VecDeque<Link>,
-    },
+    Snapshot(Box<Replica>),
 }
 
 /// Starts the thread that writes. It reports the newest version on disk, or an error, through
@@ -48,11 +40,10 @@ pub enum Job {
 /// The directory or the log cannot be opened, or the thread is refused.
 pub fn start(
     directory: &Path,
-    links: VecDeque<Link>,
     report: impl Fn(Result<Version, String>) + Send + 'static,
 ) -> std::io::Result<Sender<Job>> {
     let (sender, jobs) = channel();
-    let mut writer = Writer::open(directory.to_path_buf(), links)?;
+    let mut writer = Writer::open(directory.to_path_buf())?;
     std::thread::Builder::new().name("storage".into()).spawn(move || writer.run(&jobs, &report))?;
     Ok(sender)
 }
@@ -60,13 +51,12 @@ pub fn start(
 struct Writer {
     directory: PathBuf,
     log: log::Log,
-    links: VecDeque<Link>,
 }
 
 impl Writer {
-    fn open(directory: PathBuf, links: VecDeque<Link>) -> std::io::Result<Writer> {
+    fn open(directory: PathBuf) -> std::io::Result<Writer> {
         let log = log::Log::open(&directory)?;
-        Ok(Writer { directory, log, links })
+        Ok(Writer { directory, log })
     }
 
     fn run(&mut self, jobs: &Receiver<Job>, report: &impl Fn(Result<Version, String>)) {
@@ -83,35 +73,32 @@ impl Writer {
     /// Writes a batch with one `fdatasync`, and returns the newest version that is on disk.
     fn write(&mut self, batch: Vec<Job>) -> std::io::Result<Option<Version>> {
         let mut newest = None;
-        let mut document = None;
+        let mut latest = None;
         for job in batch {
             match job {
-                Job::Append(entry, cib) => {
+                Job::Append(entry, replica) => {
                     self.log.append(&entry)?;
-                    self.links.push_front((entry.version, entry.chain));
-                    self.links.truncate(64);
                     newest = Some(entry.version);
-                    document = Some((cib, entry.chain));
+                    latest = Some(replica);
                 }
-                Job::Snapshot { cib, chain, links } => {
-                    self.links = links;
-                    newest = Some(Version::of(&cib).configuration());
-                    self.snapshot(&cib, chain)?;
-                    document = None;
+                Job::Snapshot(replica) => {
+                    newest = Some(replica.version().configuration());
+                    self.snapshot(&replica)?;
+                    latest = None;
                 }
             }
         }
         self.log.sync()?;
-        if let Some((cib, chain)) = document
+        if let Some(replica) = latest
             && (self.log.records() >= SNAPSHOT_RECORDS || self.log.bytes() >= SNAPSHOT_BYTES)
         {
-            self.snapshot(&cib, chain)?;
+            self.snapshot(&replica)?;
         }
         Ok(newest)
     }
 
-    fn snapshot(&mut self, cib: &Element, chain: Chain) -> std::io::Result<()> {
-        snapshot::write(&self.directory, cib, chain, &self.links)?;
+    fn snapshot(&mut self, replica: &Replica) -> std::io::Result<()> {
+        snapshot::write(&self.directory, replica)?;
         self.log.clear()
     }
 }

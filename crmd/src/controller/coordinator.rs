@@ -1,6 +1,6 @@
 //! The coordinator's duty: plan when something has changed, carry the plan out, give orders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crm_core::cib::{Element, Patch};
@@ -29,6 +29,11 @@ const DEFAULT_TIMEOUT_MS: u64 = 20_000;
 const LEASE_MARGIN: Duration = Duration::from_millis(1000);
 /// How long an action on a node that is not there is waited for.
 const ABSENT_DELAY: Duration = Duration::from_secs(1);
+/// As many transitions in this time are more than a cluster needs to come to rest (D7).
+const FLAP_COUNT: usize = 100;
+const FLAP_TIME: Duration = Duration::from_secs(5);
+/// The pause that follows.
+const FLAP_PAUSE: Duration = Duration::from_secs(2);
 /// `cluster-recheck-interval` unless configured.
 const RECHECK_MS: u64 = 900_000;
 
@@ -56,6 +61,8 @@ pub(super) struct Duty {
     /// When to look again in any case.
     recheck: Option<Duration>,
     now_s: (Duration, u64),
+    /// When the last transitions began, to notice plans that lead nowhere.
+    begun: VecDeque<Duration>,
     leases: BTreeMap<NodeId, Duration>,
     pub(super) jobs: Jobs,
     /// Members' clients that wait for idleness.
@@ -74,6 +81,7 @@ impl Duty {
             recheck_at_s: None,
             recheck: None,
             now_s: (Duration::ZERO, 0),
+            begun: VecDeque::new(),
             leases: BTreeMap::new(),
             jobs: Jobs::default(),
             idlers: Vec::new(),
@@ -300,6 +308,16 @@ impl Controller {
         });
         if graph.is_empty() {
             return;
+        }
+        duty.begun.push_back(now);
+        if duty.begun.len() > FLAP_COUNT {
+            let first = duty.begun.pop_front();
+            if first.is_some_and(|f| now.saturating_sub(f) < FLAP_TIME) {
+                duty.begun.clear();
+                self.hold_until = Some(now + FLAP_PAUSE);
+                let text = "one plan follows the other without an end in sight: pausing";
+                self.out.push(Effect::Warn(text.into()));
+            }
         }
         self.transitions += 1;
         let number = self.transitions;

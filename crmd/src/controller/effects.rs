@@ -1,6 +1,6 @@
 //! What goes into the controller, and what comes out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use crm_messaging::group::{NodeId, View};
 use crm_messaging::proto;
 
 use super::clients::{Request, RequestId};
-use super::replica::{Chain, Link, LogEntry};
+use super::replica::LogEntry;
 
 /// The time, on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,15 +134,8 @@ pub enum Effect {
     DeclareDead(NodeId),
     /// Append a commit to the log.
     Store(Box<LogEntry>),
-    /// Write the whole configuration: it was taken from another member.
-    Snapshot {
-        /// The document.
-        cib: Element,
-        /// Digest of its commits.
-        chain: Chain,
-        /// The newest links.
-        links: VecDeque<Link>,
-    },
+    /// Write the whole configuration, as the replica has it: it was taken from another member.
+    Snapshot,
     /// Run the scheduler.
     Plan {
         /// Comes back with the plan.

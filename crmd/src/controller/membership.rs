@@ -19,6 +19,8 @@ use super::{Controller, Effect};
 const COLD_START: Duration = Duration::from_millis(1500);
 /// The same with fencing, where who is missing gets fenced; `dc-deadtime` overrides it.
 const COLD_START_FENCING: Duration = Duration::from_secs(20);
+/// How long a partition that gets its quorum back waits for nodes that are still missing.
+const HEALING: Duration = Duration::from_millis(700);
 /// Without fencing, a node without quorum has stopped everything this long after its view.
 const LEASE: Duration = Duration::from_millis(600);
 /// Messages held while coming into step; more than this and the peers are not sane.
@@ -204,6 +206,7 @@ impl Controller {
         }
         let Phase::Exchange(e) = std::mem::replace(&mut self.phase, Phase::Waiting) else { return };
         let taker = e.resolution.takers.contains(&self.settings.local);
+        let before = (self.replica.version().configuration(), self.replica.chain());
         if let (Some(state), true) = (&e.state, taker) {
             if let Err(error) = self.replica.adopt(state) {
                 // The holder wrote it, so this is damage on the way that the ring did not see.
@@ -211,11 +214,13 @@ impl Controller {
                 self.phase = Phase::Refused;
                 return;
             }
-            self.out.push(Effect::Snapshot {
-                cib: self.replica.cib().clone(),
-                chain: self.replica.chain(),
-                links: self.replica.links().clone(),
-            });
+            let now = (self.replica.version().configuration(), self.replica.chain());
+            if now == before && self.storage_error.is_none() {
+                // What was on this disk was the cluster's already.
+                self.on_stored(Ok(now.0));
+            } else {
+                self.out.push(Effect::Snapshot);
+            }
         }
         for hello in e.resolution.holders.iter().filter_map(|h| e.hellos.get(h)) {
             self.last_quorate = self.last_quorate.max(hello.last_quorate);
@@ -284,7 +289,7 @@ impl Controller {
         if view.quorate {
             self.last_quorate = view.ring.seq;
         }
-        self.note_cold_start(&view, cold);
+        self.note_holds(&view, was_quorate, cold);
         self.note_lease(was_quorate, view.quorate);
         self.phase = Phase::InStep;
         self.duty = self.is_coordinator().then(|| Duty::new("the membership has changed"));
@@ -331,7 +336,7 @@ impl Controller {
         });
     }
 
-    fn note_cold_start(&mut self, view: &View, cold: bool) {
+    fn note_holds(&mut self, view: &View, was_quorate: bool, cold: bool) {
         if cold {
             let cib = self.replica.cib();
             let configured = property(cib, "dc-deadtime").and_then(milliseconds);
@@ -346,6 +351,10 @@ impl Controller {
                 None => COLD_START,
             };
             self.hold_until = Some(self.now.mono + wait);
+        }
+        if view.quorate && !was_quorate && !cold {
+            // Cables come back one after the other: who is missing may be a moment behind.
+            self.hold_until = Some(self.now.mono + HEALING);
         }
         if self.settings.nodes.keys().all(|n| view.members.contains(n)) {
             self.hold_until = None;

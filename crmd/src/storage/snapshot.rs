@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crm_core::cib::{Element, Version, parse};
 use sha2::{Digest as _, Sha256};
 
-use crate::controller::replica::{Chain, Link};
+use crate::controller::replica::{Chain, Link, Replica};
 
 /// The newest one.
 pub(super) const FILE: &str = "cib.xml";
@@ -24,18 +24,13 @@ pub(super) struct Snapshot {
     pub(super) links: VecDeque<Link>,
 }
 
-pub(super) fn write(
-    directory: &Path,
-    cib: &Element,
-    chain: Chain,
-    links: &VecDeque<Link>,
-) -> std::io::Result<()> {
-    let mut document = cib.clone();
+pub(super) fn write(directory: &Path, replica: &Replica) -> std::io::Result<()> {
+    let mut document = replica.cib().clone();
     document.retain(|c| c.name() != "status");
     let mut text = document.to_pretty();
-    text.push_str(&format!("{MARK} chain={chain} links="));
+    text.push_str(&format!("{MARK} chain={} links=", replica.chain()));
     let link = |(v, c): &Link| format!("{}.{}:{c}", v.admin_epoch, v.epoch);
-    text.push_str(&links.iter().map(link).collect::<Vec<_>>().join(","));
+    text.push_str(&replica.links().iter().map(link).collect::<Vec<_>>().join(","));
     let digest = Sha256::digest(text.as_bytes());
     text.push_str(" sha256=");
     digest.iter().for_each(|b| text.push_str(&format!("{b:02x}")));

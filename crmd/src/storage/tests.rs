@@ -28,14 +28,14 @@ fn commit(replica: &mut Replica, id: &str) -> LogEntry {
 fn store(directory: &Path, ids: &[&str]) -> Replica {
     let (mut replica, _) = recover(directory).unwrap();
     let (done, reports) = channel();
-    let sender = start(directory, replica.links().clone(), move |r| {
+    let sender = start(directory, move |r| {
         done.send(r).unwrap();
     })
     .unwrap();
     for id in ids {
         let entry = commit(&mut replica, id);
         let version = entry.version;
-        sender.send(Job::Append(Box::new(entry), replica.cib().clone())).unwrap();
+        sender.send(Job::Append(Box::new(entry), Box::new(replica.clone()))).unwrap();
         assert_eq!(reports.recv().unwrap(), Ok(version));
     }
     replica
@@ -80,15 +80,11 @@ fn a_snapshot_takes_the_place_of_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let stored = store(dir.path(), &["a", "b"]);
     let (done, reports) = channel();
-    let sender = start(dir.path(), stored.links().clone(), move |r| {
+    let sender = start(dir.path(), move |r| {
         done.send(r).unwrap();
     })
     .unwrap();
-    let job = || Job::Snapshot {
-        cib: stored.cib().clone(),
-        chain: stored.chain(),
-        links: stored.links().clone(),
-    };
+    let job = || Job::Snapshot(Box::new(stored.clone()));
     for _ in 0..12 {
         sender.send(job()).unwrap();
         assert_eq!(reports.recv().unwrap(), Ok(stored.version().configuration()));
@@ -106,7 +102,7 @@ fn a_flipped_bit_is_noticed_and_an_older_copy_used() {
     let dir = tempfile::tempdir().unwrap();
     let stored = store(dir.path(), &["a"]);
     for _ in 0..2 {
-        snapshot::write(dir.path(), stored.cib(), stored.chain(), stored.links()).unwrap();
+        snapshot::write(dir.path(), &stored).unwrap();
     }
     let newest = dir.path().join(snapshot::FILE);
     let mut bytes = std::fs::read(&newest).unwrap();
@@ -123,13 +119,8 @@ fn a_flipped_bit_is_noticed_and_an_older_copy_used() {
 fn a_disk_that_refuses_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (mut replica, _) = recover(dir.path()).unwrap();
-    let mut writer = Writer::open(dir.path().to_path_buf(), replica.links().clone()).unwrap();
+    let mut writer = Writer::open(dir.path().to_path_buf()).unwrap();
     std::fs::remove_dir_all(dir.path()).unwrap();
     commit(&mut replica, "a");
-    let job = Job::Snapshot {
-        cib: replica.cib().clone(),
-        chain: replica.chain(),
-        links: replica.links().clone(),
-    };
-    assert!(writer.write(vec![job]).is_err());
+    assert!(writer.write(vec![Job::Snapshot(Box::new(replica))]).is_err());
 }

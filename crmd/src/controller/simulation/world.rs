@@ -289,9 +289,9 @@ impl World {
                 self.schedule_at(node, delay, Later::Fenced(task));
             }
             Effect::Store(entry) => self.store(node, &entry),
-            Effect::Snapshot { cib, chain, links } => {
-                let version = crm_core::cib::Version::of(&cib).configuration();
-                self.disks.insert(node, (cib, chain, links));
+            Effect::Snapshot => {
+                let version = self.nodes[&node].controller.replica().version().configuration();
+                self.write_disk(node);
                 self.schedule_at(node, 1, Later::Stored(version));
             }
             Effect::Plan { generation, cib, now_s } => {
@@ -322,9 +322,14 @@ impl World {
         }
     }
 
-    fn store(&mut self, node: NodeId, entry: &LogEntry) {
+    fn write_disk(&mut self, node: NodeId) {
         let replica = self.nodes[&node].controller.replica();
-        self.disks.insert(node, (replica.cib().clone(), replica.chain(), replica.links().clone()));
+        let copy = (replica.cib().clone(), replica.chain(), replica.links().clone());
+        self.disks.insert(node, copy);
+    }
+
+    fn store(&mut self, node: NodeId, entry: &LogEntry) {
+        self.write_disk(node);
         let delay = 1 + self.random(10);
         self.schedule_at(node, delay, Later::Stored(entry.version));
     }

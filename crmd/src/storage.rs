@@ -51,12 +51,14 @@ pub fn start(
 struct Writer {
     directory: PathBuf,
     log: log::Log,
+    /// The log lacks a commit, so only a snapshot can bring the disk up to date.
+    gap: bool,
 }
 
 impl Writer {
     fn open(directory: PathBuf) -> std::io::Result<Writer> {
         let log = log::Log::open(&directory)?;
-        Ok(Writer { directory, log })
+        Ok(Writer { directory, log, gap: false })
     }
 
     fn run(&mut self, jobs: &Receiver<Job>, report: &impl Fn(Result<Version, String>)) {
@@ -76,19 +78,24 @@ impl Writer {
         let mut latest = None;
         for job in batch {
             match job {
-                Job::Append(entry, replica) => {
+                Job::Append(entry, replica) if !self.gap => {
+                    self.gap = true;
                     self.log.append(&entry)?;
+                    self.gap = false;
                     newest = Some(entry.version);
                     latest = Some(replica);
                 }
-                Job::Snapshot(replica) => {
+                Job::Append(_, replica) | Job::Snapshot(replica) => {
                     newest = Some(replica.version().configuration());
                     self.snapshot(&replica)?;
                     latest = None;
                 }
             }
         }
+        // What a failed sync has written cannot be known.
+        let whole = !std::mem::replace(&mut self.gap, true);
         self.log.sync()?;
+        self.gap = !whole;
         if let Some(replica) = latest
             && (self.log.records() >= SNAPSHOT_RECORDS || self.log.bytes() >= SNAPSHOT_BYTES)
         {
@@ -98,8 +105,11 @@ impl Writer {
     }
 
     fn snapshot(&mut self, replica: &Replica) -> std::io::Result<()> {
+        self.gap = true;
         snapshot::write(&self.directory, replica)?;
-        self.log.clear()
+        self.log.clear()?;
+        self.gap = false;
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Executing ordered messages: the same on every member.
 
+use std::time::Duration;
+
 use crm_core::cib::Version;
 use crm_core::cib::attributes::{AttributeChange, set_attribute};
 use crm_messaging::group::NodeId;
@@ -311,6 +313,7 @@ impl Controller {
         match result {
             Ok(version) => {
                 self.storage_error = None;
+                self.storage_retry = None;
                 self.send(Body::Stored(Stored {
                     admin_epoch: version.admin_epoch,
                     epoch: version.epoch,
@@ -321,8 +324,17 @@ impl Controller {
                 let node = self.name_of(self.settings.local);
                 self.event("commit", &node, "", text);
                 self.storage_error = Some(error);
+                self.storage_retry = Some(self.now.mono + STORAGE_RETRY);
                 self.refuse_commits();
             }
+        }
+    }
+
+    /// A disk that refused is tried again, with everything.
+    pub(super) fn retry_disk(&mut self) {
+        if self.storage_retry.is_some_and(|at| self.now.mono >= at) {
+            self.storage_retry = Some(self.now.mono + STORAGE_RETRY);
+            self.out.push(Effect::Snapshot);
         }
     }
 
@@ -336,6 +348,8 @@ impl Controller {
     }
 }
 
+/// How often a disk that refused is tried again.
+const STORAGE_RETRY: Duration = Duration::from_secs(10);
 /// The key of a failure that no transition asked about.
 const NOBODYS_KEY: &str = "0:0:0:00000000-0000-0000-0000-000000000000";
 

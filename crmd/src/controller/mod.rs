@@ -24,6 +24,8 @@ mod report;
 #[cfg(test)]
 mod simulation;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +85,8 @@ pub struct Controller {
     /// The newest configuration each member has on disk.
     stored: BTreeMap<NodeId, Version>,
     storage_error: Option<String>,
+    /// When a disk that refused is tried again.
+    storage_retry: Option<Duration>,
     local: Local,
     duty: Option<Duty>,
     /// Numbers of transitions and plans, never used twice in this process.
@@ -121,6 +125,7 @@ impl Controller {
             left: BTreeSet::new(),
             stored: BTreeMap::new(),
             storage_error: None,
+            storage_retry: None,
             local: Local::default(),
             duty: None,
             transitions: 0,
@@ -157,6 +162,7 @@ impl Controller {
             Input::Tick => {}
         }
         self.check_lease();
+        self.retry_disk();
         self.coordinate();
         std::mem::take(&mut self.out)
     }
@@ -164,10 +170,8 @@ impl Controller {
     /// When [`Input::Tick`] is wanted, if nothing else comes before.
     pub fn wake_at(&self) -> Option<Duration> {
         let lease = self.lease_end.filter(|_| !self.lease_overrun && self.is_busy());
-        [self.duty.as_ref().and_then(|d| d.wake_at(self.hold_until)), lease]
-            .into_iter()
-            .flatten()
-            .min()
+        let duty = self.duty.as_ref().and_then(|d| d.wake_at(self.hold_until));
+        [duty, lease, self.storage_retry].into_iter().flatten().min()
     }
 
     /// The replicated document.

@@ -1,5 +1,6 @@
 //! What the controller says about itself.
 
+use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::Result as OpResult;
 use crm_messaging::proto::{Member, StateReply, Version as WireVersion};
 
@@ -129,6 +130,15 @@ impl Controller {
                     troubles.push(format!("{name} is lost, and without quorum it is not fenced"));
                 }
                 _ => {}
+            }
+        }
+        if self.is_held() && self.duty.is_some() {
+            let members = self.view.as_ref().map(|v| v.members.clone()).unwrap_or_default();
+            let missing = |(id, _): &(&NodeId, &String)| !members.contains(id);
+            let names: Vec<_> =
+                self.settings.nodes.iter().filter(missing).map(|(_, n)| n.as_str()).collect();
+            if !names.is_empty() {
+                troubles.push(format!("waiting a moment for {}", names.join(", ")));
             }
         }
         if let Some(duty) = &self.duty {

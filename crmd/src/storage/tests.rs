@@ -116,11 +116,19 @@ fn a_flipped_bit_is_noticed_and_an_older_copy_used() {
 }
 
 #[test]
-fn a_disk_that_refuses_is_reported() {
+fn after_a_disk_that_refused_a_snapshot_closes_the_gap() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut replica, _) = recover(dir.path()).unwrap();
-    let mut writer = Writer::open(dir.path().to_path_buf()).unwrap();
-    std::fs::remove_dir_all(dir.path()).unwrap();
+    let away = dir.path().join("away");
+    let place = dir.path().join("cib");
+    let (mut replica, _) = recover(&place).unwrap();
+    let mut writer = Writer::open(place.clone()).unwrap();
+    std::fs::rename(&place, &away).unwrap();
+    assert!(writer.write(vec![Job::Snapshot(Box::new(replica.clone()))]).is_err());
+    std::fs::rename(&away, &place).unwrap();
     commit(&mut replica, "a");
-    assert!(writer.write(vec![Job::Snapshot(Box::new(replica))]).is_err());
+    let entry = commit(&mut replica, "b");
+    let append = Job::Append(Box::new(entry.clone()), Box::new(replica.clone()));
+    assert_eq!(writer.write(vec![append]).unwrap(), Some(entry.version));
+    assert_eq!(writer.log.bytes(), 0, "the log would not continue what is there");
+    same(&recover(&place).unwrap().0, &replica);
 }

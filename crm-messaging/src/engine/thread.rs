@@ -306,6 +306,11 @@ impl Driver {
                 )
             }
         };
+        self.trouble(trouble);
+    }
+
+    /// Keeps something that a human should know, once.
+    fn trouble(&mut self, trouble: String) {
         // As many lines as there are kinds and nodes; forged names of nodes must not add more.
         if self.troubles.len() < 64 && self.troubles.insert(trouble.clone()) {
             tracing::warn!("{trouble}");
@@ -460,6 +465,13 @@ impl Driver {
     }
 
     fn publish(&mut self, now: Time) {
+        for node in self.sessions.twins().clone() {
+            let name = self.peers.get(&node).map_or("", |peer| peer.name.as_str());
+            self.trouble(format!(
+                "two machines say that they are {name} (node number {node}): stop one of them, or \
+                 give it a number and an address of its own"
+            ));
+        }
         let peers = self.peers.keys().map(|node| {
             let stats = PeerStats {
                 silent_for: self.ring.silence(*node, now),

@@ -14,7 +14,7 @@
 //! 16 session (16 bytes)     32 counter   40 content, tag (16 bytes)
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -39,6 +39,9 @@ const NONCE: usize = 16;
 /// How often a peer that has not answered yet is asked, and at most is answered.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 const ANSWER_EVERY: Duration = Duration::from_millis(5);
+
+/// How many replaced sessions of a peer are remembered.
+const PAST: usize = 32;
 
 type Secret = [u8; NONCE];
 
@@ -86,6 +89,8 @@ struct Session {
 }
 
 struct Peer {
+    /// Sessions that a newer one has replaced. They are over, whoever still speaks in one.
+    past: VecDeque<Secret>,
     /// What this peer must answer before a session of it is accepted.
     challenge: Secret,
     accepted: Option<Session>,
@@ -107,6 +112,8 @@ pub struct Sessions {
     /// Sealed handshake packets that wait to be sent.
     hellos: Vec<(NodeId, Vec<u8>)>,
     acquainted: bool,
+    /// Nodes of which two machines speak.
+    twins: BTreeSet<NodeId>,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -140,6 +147,7 @@ impl Sessions {
         let mut listed = BTreeMap::new();
         for node in peers.filter(|node| *node != me) {
             let peer = Peer {
+                past: VecDeque::new(),
                 challenge: draw(&random)?,
                 accepted: None,
                 ask_at: Time::default(),
@@ -162,6 +170,7 @@ impl Sessions {
             peers: listed,
             hellos: Vec::new(),
             acquainted: false,
+            twins: BTreeSet::new(),
         })
     }
 
@@ -289,6 +298,14 @@ impl Sessions {
         };
         let (theirs, answer) = (secret(0, 2), secret(1, 2 + NONCE));
         let Some(peer) = self.peers.get_mut(&header.from) else { return };
+        if peer.past.contains(&header.session) {
+            // It answers a challenge of now: this is no recording.
+            if answer == Some(peer.challenge) {
+                self.twins.insert(header.from);
+            }
+            self.answer(header.from, None, now);
+            return;
+        }
         if let (Some(key), Some(answer)) = (key, answer)
             && answer == peer.challenge
             && let Ok(next) = draw(&self.random)
@@ -296,6 +313,10 @@ impl Sessions {
             peer.challenge = next;
             let window = ReplayWindow::after(header.counter);
             self.acquainted = true;
+            if let Some(old) = peer.accepted.take() {
+                peer.past.truncate(PAST - 1);
+                peer.past.push_front(old.id);
+            }
             peer.accepted = Some(Session { id: header.session, key, window });
         }
         if let Some(theirs) = theirs {
@@ -353,6 +374,12 @@ impl Sessions {
     /// Whether a session was accepted since this was last asked.
     pub fn take_acquainted(&mut self) -> bool {
         std::mem::take(&mut self.acquainted)
+    }
+
+    /// Nodes whose number two machines use at the same time. The one that started first is not
+    /// listened to any more.
+    pub fn twins(&self) -> &BTreeSet<NodeId> {
+        &self.twins
     }
 
     /// Handshake packets to send now.
@@ -489,6 +516,23 @@ mod tests {
         talk(&mut newer, &mut b, at(300));
         let mut packet = sealed(&mut newer, b"y");
         assert!(b.open(&mut packet, at(400)).unwrap().is_some());
+    }
+
+    #[test]
+    fn two_machines_with_one_number_are_noticed_and_the_newer_one_stays() {
+        let (mut a, mut b) = (node(1, "c", 1), node(2, "c", 1));
+        talk(&mut a, &mut b, at(0));
+        let mut clone = node(1, "c", 1);
+        talk(&mut clone, &mut b, at(100));
+        assert!(b.twins().is_empty());
+        for turn in 2..6 {
+            let mut packet = sealed(&mut a, b"me too");
+            assert_eq!(b.open(&mut packet, at(turn * 100)), Err(Reject::Replayed));
+            talk(&mut a, &mut b, at(turn * 100 + 50));
+        }
+        assert_eq!(*b.twins(), BTreeSet::from([NodeId(1)]));
+        let mut packet = sealed(&mut clone, b"x");
+        assert!(b.open(&mut packet, at(900)).unwrap().is_some());
     }
 
     #[test]

@@ -95,6 +95,22 @@ fn a_pause_of_400_ms_changes_nothing() {
 }
 
 #[test]
+fn a_machine_without_free_processors_changes_nothing() {
+    let mut world = three();
+    let views = world.record.views_installed;
+    for _ in 0..600 {
+        let node = ALL[world.rng.below(3) as usize];
+        let time = ms(world.rng.below(250));
+        world.pause(node, time);
+        let sender = ALL[world.rng.below(3) as usize];
+        world.submit(sender, 3000);
+        let wait = ms(world.rng.below(100));
+        world.run(wait);
+    }
+    assert_eq!(world.record.views_installed, views);
+}
+
+#[test]
 fn a_lossy_network_changes_nothing() {
     let mut world = three();
     world.network.loss = 20;

@@ -25,6 +25,7 @@ pub const GROUPS: &[Group] = &[
             opt('c', "show-failcounts", Value::None, "Show fail counts and failed operations"),
             opt('s', "show-scores", Value::None, "Show the scores of every resource"),
             opt('U', "show-utilization", Value::None, "Show capacities and loads"),
+            long("why", Value::None, "Show where every score comes from"),
             opt('P', "profile", Value::Required("DIR"), "Time every XML file of a directory"),
             opt('N', "repeat", Value::Required("N"), "With --profile, how often each file is run"),
             opt('j', "pending", Value::None, ""),
@@ -105,6 +106,8 @@ pub struct Options {
     pub scores: bool,
     /// Print utilization.
     pub utilization: bool,
+    /// Print where scores come from.
+    pub why: bool,
     /// Only what is essential.
     pub quiet: bool,
     /// More on standard error; ids in DOT.
@@ -193,7 +196,7 @@ fn options(parsed: &Parsed, format: Format, repeat: u32) -> Options {
     });
     let failures = list("op-fail");
     let simulate = parsed.has("simulate") || parsed.has("in-place") || !failures.is_empty();
-    let wants_run = ["run", "show-scores", "show-utilization", "save-graph", "save-dotfile"];
+    let wants_run = ["run", "show-scores", "show-utilization", "save-graph", "save-dotfile", "why"];
     Options {
         source: source.unwrap_or(Source::Pipe),
         run: simulate || wants_run.iter().any(|name| parsed.has(name)),
@@ -203,6 +206,7 @@ fn options(parsed: &Parsed, format: Format, repeat: u32) -> Options {
         failcounts: parsed.has("show-failcounts"),
         scores: parsed.has("show-scores"),
         utilization: parsed.has("show-utilization"),
+        why: parsed.has("why"),
         quiet: parsed.has("quiet"),
         verbose: parsed.has("verbose"),
         all_actions: parsed.has("all-actions"),

@@ -1,6 +1,7 @@
 //! The sequence of one run and of its output (O-40 to O-43).
 
-use crm_core::cib::Element;
+use crm_core::cib::{Child, Element};
+use crm_core::explain;
 use crm_core::scheduler::model::Cluster;
 use crm_core::scheduler::{self, Input, Schedule};
 use crm_core::transition::{AgentRef, Change, Graph, Missing, Simulation, Step, inject, simulate};
@@ -82,6 +83,7 @@ fn given<'a>(cib: &'a Element, clock: &Clock, options: &Options) -> Input<'a> {
     Input {
         show_scores: options.scores,
         show_utilization: options.utilization,
+        record: options.why,
         ..Input::new(cib, clock.now)
     }
 }
@@ -228,12 +230,45 @@ fn show_decisions(schedule: &Schedule, options: &Options, output: &mut Output<'_
             output.text(&Part::list(title, schedule.scores.iter().map(line).collect()));
         }
     }
+    if options.why {
+        show_reasons(cluster, output);
+    }
     if !output.is_quiet() {
         let summary = summary(cluster);
         output.space();
         output.text(&Part::list("Transition Summary", summary.items()));
         output.element(summary.element());
     }
+}
+
+/// Where every score of every resource comes from, and why nodes are as they are.
+fn show_reasons(cluster: &Cluster, output: &mut Output<'_>) {
+    let resources = cluster.top.iter().filter(|&&rsc| !cluster[rsc].orphan);
+    let resources: Vec<_> = resources.map(|&rsc| explain::resource(cluster, rsc)).collect();
+    let nodes: Vec<_> = cluster.node_order.iter().map(|&n| explain::node(cluster, n)).collect();
+    let mut list = Element::new("reasons");
+    for node in &nodes {
+        list.push(explanation("node", &node.node, &node.to_string()));
+    }
+    for resource in &resources {
+        list.push(explanation("resource", &resource.resource, &resource.to_string()));
+    }
+    let texts = nodes.iter().map(ToString::to_string);
+    let texts = texts.chain(resources.iter().map(ToString::to_string));
+    output.space();
+    for text in texts {
+        for line in text.lines() {
+            output.text(&Part::Line(line.into()));
+        }
+    }
+    output.element(list);
+}
+
+/// One explanation as an element.
+fn explanation(tag: &'static str, id: &str, text: &str) -> Element {
+    let mut element = Element::new(tag).with("id", id);
+    element.nodes_mut().push(Child::Text(text.into()));
+    element
 }
 
 fn write_graph(graph: &Graph, options: &Options, output: &mut Output<'_>) -> bool {

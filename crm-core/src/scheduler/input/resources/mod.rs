@@ -236,16 +236,18 @@ pub fn invent(
 /// I-77, P-18 to P-20.
 pub fn default_nodes(cluster: &mut Cluster, rsc: RscIx) {
     let guest = cluster[rsc].is_remote_connection && cluster[rsc].meta.get("container").is_some();
-    if !cluster.options.symmetric && !guest {
+    let symmetric = cluster.options.symmetric;
+    if !symmetric && !guest {
         return;
     }
     for each in cluster.descendants(rsc) {
-        if cluster[each].exclusive_discovery {
+        if symmetric && cluster[each].exclusive_discovery {
             continue;
         }
         for i in 0..cluster.nodes.len() {
             let node = NodeIx::next(i);
-            if cluster[node].discover_never || cluster[each].allowed.get(node).is_some() {
+            let never = symmetric && cluster[node].discover_never;
+            if never || cluster[each].allowed.get(node).is_some() {
                 continue;
             }
             let score = cluster[node].score;

@@ -9,6 +9,7 @@ mod scenes;
 mod stage;
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -34,6 +35,9 @@ struct Arguments {
     /// Play the chosen scenes this many times.
     #[arg(long, default_value_t = 1, value_name = "N")]
     repeat: u32,
+    /// Save the nodes' logs to this directory at the end.
+    #[arg(long, value_name = "DIR")]
+    logs: Option<PathBuf>,
 }
 
 /// An inner step of the lab.
@@ -91,12 +95,30 @@ fn inside(arguments: &Arguments) -> Result<ExitCode, LabError> {
         }
     }
     tell.summary();
+    if let Some(directory) = &arguments.logs {
+        save_logs(&stage, directory)?;
+    }
     if arguments.batch || !std::io::stdin().is_terminal() {
         tell.say(&format!("{} passed, {failures} failed", played - failures));
     } else if failures == 0 {
         shell(&stage, &mut tell)?;
     }
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Copies what the nodes wrote to their disks before those vanish.
+fn save_logs(stage: &Stage, directory: &Path) -> Result<(), LabError> {
+    let failed = |source| LabError::System {
+        what: format!("saving logs to {}", directory.display()),
+        source,
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    for (node, log) in stage::NODES.iter().flat_map(|n| [(n, "crm.log"), (n, "boot.log")]) {
+        if let Some(content) = stage.lab.disk(node, &format!("/var/log/{log}")) {
+            std::fs::write(directory.join(format!("{node}-{log}")), content).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// The shell on the live cluster, until the audience has seen enough.

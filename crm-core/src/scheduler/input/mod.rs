@@ -13,6 +13,8 @@ mod options;
 mod params;
 mod resources;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -455,7 +455,7 @@ impl Driver {
     /// Slows the ring down when the layer above does not keep up, and gives up when it is stuck.
     fn watch_the_layer_above(&mut self, now: Time) {
         let behind = self.shared.events_waiting() > MAX_UNTAKEN;
-        self.ring.set_congested(behind);
+        self.ring.set_congested(behind, now);
         self.congested = if behind { self.congested.or(Some(now)) } else { None };
         if self.congested.is_some_and(|since| now.since(since) > STUCK) {
             let why = "the daemon has not taken what the ring delivers for 20 seconds";

@@ -241,8 +241,12 @@ impl Ring {
     }
 
     /// The layer above does not keep up (or does again): while so, nobody orders new messages.
-    pub fn set_congested(&mut self, congested: bool) {
+    pub fn set_congested(&mut self, congested: bool, now: Time) {
+        let relieved = self.congested && !congested;
         self.congested = congested;
+        if relieved {
+            self.flush(now);
+        }
     }
 
     /// When [`Ring::tick`] must be called at the latest.
@@ -512,7 +516,9 @@ impl Ring {
 
     /// Orders everything at once: there is nobody to agree with.
     pub(super) fn order_alone(&mut self) {
-        while let Some(packed) = self.outbox.pack(self.payload()) {
+        while !self.congested
+            && let Some(packed) = self.outbox.pack(self.payload())
+        {
             self.delivered = self.delivered.next();
             self.count_ordered(packed.messages, packed.bytes);
             self.deliver_payload(self.config.me, packed.payload);

@@ -220,7 +220,7 @@ fn a_node_that_is_said_to_be_off_but_speaks_stays() {
 #[test]
 fn a_congested_member_holds_all_back_and_nothing_is_lost() {
     let mut world = three();
-    world.with(NodeId(2), |ring, _| ring.set_congested(true));
+    world.with(NodeId(2), |ring, now| ring.set_congested(true, now));
     world.run(ms(300));
     let before = world.record.delivered;
     for _ in 0..20 {
@@ -228,7 +228,7 @@ fn a_congested_member_holds_all_back_and_nothing_is_lost() {
     }
     world.run(Duration::from_secs(3));
     assert_eq!(world.record.delivered, before);
-    world.with(NodeId(2), |ring, _| ring.set_congested(false));
+    world.with(NodeId(2), |ring, now| ring.set_congested(false, now));
     world.run(Duration::from_secs(1));
     assert_eq!(world.record.delivered, before + 60);
 }
@@ -265,4 +265,38 @@ fn a_path_for_small_packets_only_is_none() {
     assert_eq!(world.record.views_installed, views, "{}", world.picture());
     world.network.largest = (NodeId(0), 0);
     world.until_together(&ALL, Duration::from_secs(3));
+}
+
+#[test]
+fn a_congested_node_alone_waits_too() {
+    let mut world = World::new(1, 1);
+    world.with(NodeId(1), |ring, now| ring.set_congested(true, now));
+    world.submit(NodeId(1), 500);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.record.delivered, 0);
+    world.with(NodeId(1), |ring, now| ring.set_congested(false, now));
+    assert_eq!(world.record.delivered, 1);
+}
+
+#[test]
+fn one_of_two_nodes_acts_alone_only_after_both_were_together() {
+    let mut world = World::new(1, 2);
+    let [first, second] = [NodeId(1), NodeId(2)];
+    world.crash(first);
+    world.crash(second);
+    world.quorum.two_node = true;
+    world.quorum.wait_for_all = true;
+    world.start(first);
+    world.run(Duration::from_secs(2));
+    assert!(!world.record.view(first).unwrap().quorate);
+    world.start(second);
+    world.until_together(&[first, second], Duration::from_secs(1));
+    assert!(world.record.view(first).unwrap().quorate);
+    world.crash(second);
+    world.until_together(&[first], Duration::from_secs(1));
+    assert!(world.record.view(first).unwrap().quorate);
+    world.crash(first);
+    world.start(first);
+    world.run(Duration::from_secs(2));
+    assert!(!world.record.view(first).unwrap().quorate, "a restart forgets");
 }

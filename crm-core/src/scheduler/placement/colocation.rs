@@ -20,6 +20,15 @@ pub(super) enum Side {
     Primary,
 }
 
+/// What makes two nodes the same for a colocation that names no attribute (P-179).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// The node's id.
+    Id,
+    /// The node's name.
+    Name,
+}
+
 /// What a colocation changes about its dependent (P-86).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Affects {
@@ -185,7 +194,7 @@ impl Placement<'_> {
         let colocation = &self.c[ix];
         let (score, dependent_role) = (colocation.score, colocation.dependent_role);
         let primary_role = colocation.primary_role;
-        let classes = self.c[ix].node_attribute.clone().map(|a| self.classes_of(&a));
+        let classes = self.places_of(ix, Place::Id);
         if !same_place(classes.as_deref(), mine, theirs) {
             if score.is_infinite() && dependent_role == Some(Role::Promoted) {
                 let cause = Cause::Colocation(ix, primary);
@@ -200,7 +209,7 @@ impl Placement<'_> {
     /// Changes the dependent's table (P-87).
     fn apply_to_location(&mut self, dependent: RscIx, primary: RscIx, ix: ColocationIx) {
         let score = self.c[ix].score;
-        let classes = self.c[ix].node_attribute.clone().map(|a| self.classes_of(&a));
+        let classes = self.places_of(ix, Place::Id);
         let theirs = self.c[primary].assigned;
         if theirs.is_none() && score < Score::ZERO {
             return;
@@ -358,7 +367,7 @@ impl Placement<'_> {
             .collect();
         let score = self.c[ix].score;
         if score < Score::INFINITY {
-            let classes = self.c[ix].node_attribute.clone().map(|a| self.classes_of(&a));
+            let classes = self.places_of(ix, Place::Name);
             for &(there, _) in &chosen {
                 let table: Vec<NodeIx> = self.c[dependent].allowed.iter().map(|(n, _)| n).collect();
                 for node in table {
@@ -430,6 +439,20 @@ impl Placement<'_> {
             .collect();
         let nodes = self.nodes_of_unblocked(&allowed);
         self.restrict_to(dependent, &nodes, Cause::Colocation(ix, bundle));
+    }
+
+    /// Which nodes are the same place for a colocation: those with equal values of its node
+    /// attribute, by default of the id or name. `None` if every node is a place of its own.
+    /// Guest nodes that were never up have neither, and so are one place (P-179).
+    pub(super) fn places_of(&mut self, ix: ColocationIx, default: Place) -> Option<Arc<[u32]>> {
+        match self.c[ix].node_attribute.clone() {
+            Some(attribute) => Some(self.classes_of(&attribute)),
+            None if self.all_named => None,
+            None => Some(self.classes_of(&match default {
+                Place::Id => "#id".into(),
+                Place::Name => "#uname".into(),
+            })),
+        }
     }
 
     /// Which nodes have equal values of an attribute: equal numbers mean equal values, letter

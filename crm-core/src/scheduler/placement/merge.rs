@@ -1,19 +1,16 @@
 //! "What would the others like": merging the preferences of colocated resources (section 13).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::Score;
 use crate::scheduler::model::{Cause, ColocationIx, NodeIx, RscIx, ScoreTable, Variant};
 
 use super::Placement;
-use super::colocation::{Side, has_influence};
+use super::colocation::{Place, Side, has_influence};
 
 /// How preferences are merged (P-80).
 #[derive(Clone, Debug)]
 pub(super) struct Merge {
-    /// The node attribute whose equal values make nodes the same place; `None` = the node itself.
-    pub attribute: Option<Arc<str>>,
     /// What the preferences are multiplied with.
     pub factor: f32,
     /// Which colocations are followed: those with the other resource as dependent
@@ -32,7 +29,6 @@ impl Placement<'_> {
     pub(super) fn merging(&self, ix: ColocationIx) -> Merge {
         let colocation = &self.c[ix];
         Merge {
-            attribute: colocation.node_attribute.clone(),
             factor: factor(colocation.score),
             follow: Side::Primary,
             nonneg: false,
@@ -100,7 +96,6 @@ impl Placement<'_> {
                 Side::Primary => colocation.dependent,
             };
             let inner = Merge {
-                attribute: colocation.node_attribute.clone(),
                 factor: sign * factor(colocation.score),
                 follow: how.follow,
                 nonneg: how.nonneg,
@@ -124,7 +119,6 @@ impl Placement<'_> {
             // A factor of one only: the sign of what is followed further is positive.
             if let Some(&through) = self.c[rsc].this_with.first() {
                 let how = Merge {
-                    attribute: None,
                     factor: 1.0,
                     follow: Side::Dependent,
                     nonneg: false,
@@ -140,7 +134,7 @@ impl Placement<'_> {
 
     /// Adds the preferences of one resource, multiplied, to a table (P-81).
     fn add_matching(&mut self, work: &mut ScoreTable, rsc: RscIx, how: &Merge) {
-        let classes = how.attribute.clone().map(|a| self.classes_of(&a));
+        let classes = self.places_of(how.through, Place::Name);
         let best = classes.as_ref().map(|classes| self.best_by_class(rsc, classes));
         let theirs = &self.c[rsc].allowed;
         let cause = Cause::Colocation(how.through, rsc);
@@ -234,7 +228,6 @@ mod tests {
     #[test]
     fn a_wanted_but_impossible_node_ends_at_one() {
         let how = Merge {
-            attribute: None,
             factor: 1.0,
             follow: Side::Primary,
             nonneg: true,

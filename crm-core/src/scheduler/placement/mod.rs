@@ -121,6 +121,8 @@ struct Placement<'a> {
     name_rank: Vec<u32>,
     /// The score of the table entry that each leaf was assigned with (P-92).
     assigned_score: Vec<Score>,
+    /// Every node has the attributes that hold its id and its name.
+    all_named: bool,
     /// For node attributes that colocations name: which nodes have equal values.
     classes: BTreeMap<Arc<str>, Arc<[u32]>>,
 }
@@ -134,7 +136,10 @@ impl<'a> Placement<'a> {
             name_rank[node] = rank;
         }
         let assigned_score = vec![Score::ZERO; c.resources.len()];
-        Placement { c, lines: Vec::new(), name_rank, assigned_score, classes: BTreeMap::new() }
+        let all_named =
+            c.nodes.iter().all(|n| n.attr("#id").is_some() && n.attr("#uname").is_some());
+        let (lines, classes) = (Vec::new(), BTreeMap::new());
+        Placement { c, lines, name_rank, assigned_score, all_named, classes }
     }
 
     /// Assigns a resource of any kind, and first what it depends on. Returns its node, `None` if

@@ -337,6 +337,9 @@ pub fn commit(session: &mut Session, force: bool) -> Outcome {
     if verdict.other > 0 && force {
         session.note("commit forced");
     }
+    if session.interactive && !crate::levels::foresight::agreed(session)? {
+        return Ok(());
+    }
     let batch = !session.interactive;
     if let Some(editor) = &mut session.editor {
         editor.pending = Some(editor.now.clone());

@@ -12,6 +12,10 @@ use crate::session::{Failure, Outcome, Session};
 /// An option is not known, or the CIB cannot be read.
 pub fn print(session: &mut Session, words: &[String]) -> Outcome {
     let mut arguments = vec!["-1".to_string(), "-r".into()];
+    let text = !words.iter().any(|w| matches!(w.as_str(), "html" | "xml" | "simple"));
+    if text && session.shadow.is_none() && session.access.is_live() {
+        troubles(session);
+    }
     for word in words {
         let option = match word.as_str() {
             "bynode" | "bynodes" => "-n",
@@ -32,10 +36,30 @@ pub fn print(session: &mut Session, words: &[String]) -> Outcome {
         };
         arguments.push(option.into());
     }
-    if session.access.is_live() && !arguments.iter().any(|a| a.starts_with("--output-as")) {
-        troubles(session);
+    run_mon(session, arguments)?;
+    if text { leftovers(session) } else { Ok(()) }
+}
+
+/// Constraints that moves and bans left; they are easily forgotten.
+fn leftovers(session: &mut Session) -> Outcome {
+    let cib = session.access.cib()?;
+    let constraints = cib.at(&["configuration", "constraints"]);
+    let left: Vec<String> = constraints
+        .into_iter()
+        .flat_map(Element::children)
+        .filter_map(|c| {
+            let id = c.id().filter(|id| id.starts_with("cli-"))?;
+            let (rsc, node) = (c.attr("rsc")?, c.attr("node").unwrap_or("by rule"));
+            let verb = if id.starts_with("cli-ban-") { "may not run on" } else { "prefers" };
+            Some(format!("  * {rsc} {verb} {node} ({id}); 'crm resource clear {rsc}' ends that"))
+        })
+        .collect();
+    if !left.is_empty() {
+        session
+            .printer
+            .print(&format!("\nLeft by 'resource move' and 'ban':\n{}", left.join("\n")));
     }
-    run_mon(session, arguments)
+    Ok(())
 }
 
 /// What is wrong, before anything else; the daemon knows, and says why.
@@ -98,9 +122,18 @@ fn shadow_file(session: &mut Session) -> Result<Option<String>, Failure> {
 /// The CIB cannot be read.
 pub fn scores(session: &mut Session) -> Outcome {
     let cib = session.access.cib()?;
-    let file = tempfile::NamedTempFile::new().map_err(|e| Failure::from(format!("{e}")))?;
-    std::fs::write(file.path(), cib.to_pretty()).map_err(|e| Failure::from(format!("{e}")))?;
-    let arguments = vec!["-s".to_string(), "-x".into(), file.path().to_string_lossy().into_owned()];
+    run_simulate(session, &cib, vec!["-s".to_string()])
+}
+
+/// `crm_simulate` on a document.
+///
+/// # Errors
+/// The scheduler cannot read it.
+pub fn run_simulate(session: &mut Session, cib: &Element, mut arguments: Vec<String>) -> Outcome {
+    let wrong = |e: std::io::Error| Failure::from(format!("temporary file: {e}"));
+    let file = tempfile::NamedTempFile::new().map_err(wrong)?;
+    std::fs::write(file.path(), cib.to_pretty()).map_err(wrong)?;
+    arguments.extend(["-x".to_string(), file.path().to_string_lossy().into_owned()]);
     let mut sink = Collected::default();
     let exit = simulate::run(&arguments, &mut sink);
     finish(session, &sink, exit.0)

@@ -1,3 +1,4 @@
 //! Tests that cross crates.
 
 pub mod conformance;
+pub mod shell_suite;

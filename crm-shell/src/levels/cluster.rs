@@ -70,13 +70,11 @@ pub const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "init",
-        "init",
-        "make a first node",
-        (0, None),
+        "init [name=<cluster>] [node=<name>] [address=<ip>]",
+        "make a first node: its cluster.conf and its key",
+        (0, Some(3)),
         &[],
-        Action::Absent(
-            "write /etc/crm/cluster.conf and /etc/crm/authkey by hand for now; the user guide shows both",
-        ),
+        Action::Run(crate::levels::init::init),
     ),
     Command::new("join", "join", "join a cluster", (0, None), &[], Action::Absent(LATER)),
     Command::new(

@@ -72,7 +72,9 @@ pub const COMMANDS: &[Command] = &[
     Command::new("verify", "verify", "check everything", (0, Some(0)), &[], Action::Run(verify)),
     Command::new("validate-all", "validate-all <rsc>", "let the agent check the parameters of a resource", (1, Some(1)), &[Argument::Resource], Action::Run(validate_all)).aliases(&["validate_all"]),
     Command::new("diff", "diff", "what was changed and is not committed", (0, Some(0)), &[], Action::Run(diff)),
-    Command::new("commit", "commit [force] [replace]", "put the changes in force", (0, Some(2)), &[Argument::OneOf(&["force", "replace"])], Action::Run(do_commit)),
+    Command::new("commit", "commit [force] [replace] [--dry-run]", "put the changes in force", (0, Some(3)), &[Argument::OneOf(&["force", "replace", "--dry-run"])], Action::Run(do_commit)),
+    Command::new("simulate", "simulate [nograph] [scores] [utilization] [actions]", "what the changes would cause, without committing them", (0, None), &[Argument::OneOf(&["scores", "utilization", "actions", "nograph"])], Action::Run(crate::levels::foresight::uncommitted)).aliases(&["ptest"]),
+    Command::new("lint", "lint", "look for classic traps", (0, Some(0)), &[], Action::Run(crate::levels::foresight::lint)),
     Command::new("schema", "schema [<name>]", "print or set the schema", (0, Some(1)), &[], Action::Run(schema)),
     Command::new("upgrade", "upgrade [force]", "move to the newest schema", (0, Some(1)), &[Argument::OneOf(&["force"])], Action::Run(upgrade)),
     Command::new("graph", "graph [dot [<file>]]", "the configuration as a graph", (0, Some(3)), &[], Action::Run(graph)),
@@ -109,10 +111,18 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     if hide.is_empty() {
         hide = hidden(session);
     }
+    let json = session.printer.json;
     let editor = open(session)?;
     let style = Style { hidden: hide, ids, ..editor.now.style() };
     let mut strange = Vec::new();
     let text = match editor.now.select(&wanted, &editor.start) {
+        Ok(selection) if json => {
+            let all = selection.objects.iter().map(|o| {
+                let text = editor.now.show(o, &style);
+                serde_json::json!({ "kind": o.kind.keyword(), "id": o.id, "text": text })
+            });
+            serde_json::Value::from(all.collect::<Vec<_>>()).to_string()
+        }
         Ok(selection) if xml => cib_xml(&editor.base, &editor.now, &selection.objects, &style),
         Ok(selection) => {
             let mut texts = Vec::new();
@@ -473,10 +483,13 @@ fn diff(session: &mut Session, _call: &Call<'_>) -> Outcome {
 
 fn do_commit(session: &mut Session, call: &Call<'_>) -> Outcome {
     for (at, word) in call.texts().iter().enumerate() {
-        if !matches!(word.as_str(), "force" | "replace") {
+        if !matches!(word.as_str(), "force" | "replace" | "--dry-run") {
             let text = format!("syntax in commit: unexpected '{word}'; expected force or replace");
             return Err(Message::error(text).at(call.place(at)).into());
         }
+    }
+    if call.texts().iter().any(|w| w == "--dry-run") {
+        return crate::levels::foresight::preview(session);
     }
     let force = call.texts().iter().any(|w| w == "force");
     commit(session, force)

@@ -4,6 +4,8 @@ pub mod cib;
 pub mod cluster;
 pub mod configure;
 pub mod corosync;
+pub mod foresight;
+pub mod init;
 pub mod load;
 pub mod maintenance;
 pub mod navigate;

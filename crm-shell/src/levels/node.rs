@@ -113,6 +113,14 @@ pub const COMMANDS: &[Command] = &[
         Action::Run(utilization),
     ),
     Command::new(
+        "why",
+        "why <node>",
+        "why a node is in its state",
+        (1, Some(1)),
+        NODE,
+        Action::Run(crate::levels::foresight::why),
+    ),
+    Command::new(
         "server",
         "server [<node> ...]",
         "addresses of nodes",

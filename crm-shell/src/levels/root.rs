@@ -1,5 +1,6 @@
 //! The outermost level.
 
+use crate::levels::foresight;
 use crate::session::{Call, Outcome, Session};
 use crate::table::{Action, Argument, Command, Level};
 
@@ -109,6 +110,30 @@ pub const COMMANDS: &[Command] = &[
             "full",
         ])],
         Action::Run(status),
+    ),
+    Command::new(
+        "why",
+        "why <rsc>|<node>",
+        "why something is where it is, score by score",
+        (1, Some(1)),
+        &[Argument::Resource],
+        Action::Run(foresight::why),
+    ),
+    Command::new(
+        "simulate",
+        "simulate {node-loss <node> ... | node-up <node> ... | failure <rsc> [<node>] | quorum-loss}",
+        "what would happen, and where everything would run then",
+        (1, None),
+        &[Argument::OneOf(&["node-loss", "node-up", "failure", "quorum-loss"]), Argument::Node],
+        Action::Run(foresight::simulate),
+    ),
+    Command::new(
+        "lint",
+        "lint",
+        "look for classic traps in the configuration",
+        (0, Some(0)),
+        &[],
+        Action::Run(foresight::lint),
     ),
     Command::new(
         "verify",

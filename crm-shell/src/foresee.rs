@@ -1,0 +1,198 @@
+//! What the cluster would do: the scheduler asked about a configuration that is not in force, or
+//! about an event that did not happen.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crm_core::cib::{Element, upgrade};
+use crm_core::explain;
+use crm_core::rules::Moment;
+use crm_core::scheduler::model::{Cluster, NodeIx, Role};
+use crm_core::scheduler::{self, Input};
+use crm_core::transition::{AgentRef, Injections, inject, simulate};
+
+use crate::configuration::Configuration;
+use crate::render::report::{Style, write_text};
+use crate::render::transition::summary;
+use crate::session::Failure;
+
+/// One thing that would happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// As in a transition summary.
+    pub text: String,
+    /// Something that runs would be touched.
+    pub disturbs: bool,
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A `cib` document with another configuration, in a form the scheduler reads.
+///
+/// # Errors
+/// The document is of a schema that nobody knows.
+pub fn document(base: &Element, configuration: &Element) -> Result<Element, Failure> {
+    let mut cib = base.clone();
+    cib.retain(|c| c.name() != "configuration");
+    let child = crm_core::cib::Child::Element(configuration.clone().into());
+    cib.nodes_mut().insert(0, child);
+    cib.child_or_insert("status");
+    upgrade(&cib).map_err(|e| Failure::from(e.to_string()))
+}
+
+fn decide(cib: &Element) -> scheduler::Schedule {
+    let input = Input {
+        record: true,
+        show_scores: false,
+        ..Input::new(cib, Moment { epoch: now(), offset: 0 })
+    };
+    scheduler::schedule(&input)
+}
+
+/// Everything that would happen now.
+pub fn effects(cib: &Element) -> Vec<Effect> {
+    let schedule = decide(cib);
+    let parts = summary(&schedule.cluster).items();
+    parts
+        .iter()
+        .map(|part| {
+            let mut text = String::new();
+            write_text(&mut text, part, Style::Plain, 0);
+            let text = text.trim().trim_start_matches("* ").to_string();
+            let quiet = ["Start", "Promote", "Leave"].iter().any(|v| text.starts_with(v));
+            Effect { disturbs: !quiet, text }
+        })
+        .collect()
+}
+
+/// What a change of the configuration would cause beyond what is going to happen anyway.
+///
+/// # Errors
+/// See [`document`].
+pub fn of_change(base: &Element, new: &Configuration) -> Result<Vec<Effect>, Failure> {
+    let old = base.child("configuration").cloned();
+    let old = old.unwrap_or_else(|| Element::new("configuration"));
+    let squeeze = |e: &Effect| e.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let before: Vec<String> = effects(&document(base, &old)?).iter().map(squeeze).collect();
+    let after = effects(&document(base, new.root())?);
+    Ok(after.into_iter().filter(|e| !before.contains(&squeeze(e))).collect())
+}
+
+/// An event to pretend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Nodes fail.
+    NodeLoss(Vec<String>),
+    /// Nodes come up.
+    NodeUp(Vec<String>),
+    /// A resource fails on a node.
+    Failure(String, String),
+    /// The partition loses quorum.
+    QuorumLoss,
+}
+
+/// Where everything runs: (resource, nodes).
+pub type Placement = Vec<(String, String)>;
+
+/// What would come of an event.
+pub struct Outcome {
+    /// What would happen.
+    pub effects: Vec<Effect>,
+    /// Where everything runs now.
+    pub before: Placement,
+    /// Where everything would run after it.
+    pub after: Placement,
+}
+
+/// Pretends an event.
+///
+/// # Errors
+/// A node or resource that nobody knows.
+pub fn pretend(base: &Element, event: &Event) -> Result<Outcome, Failure> {
+    let configuration = base.child("configuration").cloned();
+    let configuration = configuration.unwrap_or_else(|| Element::new("configuration"));
+    let mut cib = document(base, &configuration)?;
+    let at = now();
+    let moment = Moment { epoch: at, offset: 0 };
+    let before = placement(&scheduler::status(&Input::new(&cib, moment)));
+    let mut injections = Injections::default();
+    match event {
+        Event::NodeLoss(nodes) => injections.nodes_fail = nodes.clone(),
+        Event::NodeUp(nodes) => injections.nodes_up = nodes.clone(),
+        Event::Failure(resource, node) => {
+            injections.operations = vec![format!("{resource}_monitor_10000@{node}=1")];
+        }
+        Event::QuorumLoss => injections.quorum = Some("false".into()),
+    }
+    let agents = agents(&cib);
+    let agent_of = |id: &str| agents.iter().find(|(n, _)| n == id).map(|(_, a)| a.clone());
+    inject(&mut cib, &injections, &agent_of, at)
+        .map_err(|e| Failure::from(format!("simulate: {e}")))?;
+    let schedule = decide(&cib);
+    let effects = effects(&cib);
+    let missing = injections.missing();
+    simulate(&schedule.graph, &mut cib, &[], missing, at)
+        .map_err(|e| Failure::from(format!("simulate: {e}")))?;
+    let after = placement(&scheduler::status(&Input::new(&cib, moment)));
+    Ok(Outcome { effects, before, after })
+}
+
+fn agents(cib: &Element) -> Vec<(String, AgentRef)> {
+    let configuration = Configuration::new(cib);
+    let objects = configuration.objects();
+    objects
+        .iter()
+        .filter(|o| o.kind == crate::language::Kind::Primitive)
+        .filter_map(|o| {
+            let e = configuration.resolved(o.element)?;
+            let agent = AgentRef {
+                class: e.attr("class").unwrap_or_default().into(),
+                provider: e.attr("provider").map(Into::into),
+                kind: e.attr("type").unwrap_or_default().into(),
+            };
+            Some((o.id.to_string(), agent))
+        })
+        .collect()
+}
+
+fn placement(cluster: &Cluster) -> Placement {
+    let mut out = Vec::new();
+    for resource in &cluster.resources {
+        if !resource.is_primitive() || resource.orphan {
+            continue;
+        }
+        let nodes: Vec<&str> = resource.active_on.iter().map(|&n| &*cluster[n].name).collect();
+        let role = if resource.role == Role::Promoted { " (promoted)" } else { "" };
+        let place =
+            if nodes.is_empty() { "-".to_string() } else { format!("{}{role}", nodes.join(", ")) };
+        out.push((resource.id.to_string(), place));
+    }
+    out
+}
+
+/// Why a resource is where it is, or a node in its state; text, and the same as JSON.
+///
+/// # Errors
+/// Nobody knows the name; see [`document`].
+pub fn why(base: &Element, name: &str) -> Result<(String, serde_json::Value), Failure> {
+    let configuration = base.child("configuration").cloned();
+    let configuration = configuration.unwrap_or_else(|| Element::new("configuration"));
+    let cib = document(base, &configuration)?;
+    let cluster = decide(&cib).cluster;
+    let json = |r: Result<serde_json::Value, serde_json::Error>| r.unwrap_or_default();
+    if let Some(rsc) = cluster.resource(name) {
+        let report = explain::resource(&cluster, rsc);
+        return Ok((report.to_string(), json(serde_json::to_value(&report))));
+    }
+    if let Some(node) = find_node(&cluster, name) {
+        let report = explain::node(&cluster, node);
+        return Ok((report.to_string(), json(serde_json::to_value(&report))));
+    }
+    Err(format!("why: {name} not found: there is no such resource or node").into())
+}
+
+fn find_node(cluster: &Cluster, name: &str) -> Option<NodeIx> {
+    cluster.node_order.iter().copied().find(|&n| &*cluster[n].name == name)
+}

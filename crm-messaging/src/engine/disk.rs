@@ -8,10 +8,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use super::StartError;
 use super::handle::Shared;
 use crate::totem::RESERVE;
+
+/// A full disk may be emptied.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 const NAME: &str = "ring-number";
 
@@ -53,17 +57,24 @@ fn store(state_dir: &Path, upto: u64) -> std::io::Result<()> {
 }
 
 impl Disk {
-    pub(super) fn start(state_dir: PathBuf, shared: Arc<Shared>) -> std::io::Result<Disk> {
+    /// Starts the thread; what cannot be stored is tried again after `retry`.
+    pub(super) fn start(
+        state_dir: PathBuf,
+        shared: Arc<Shared>,
+        retry: Duration,
+    ) -> std::io::Result<Disk> {
         let (orders, queue) = channel();
         std::thread::Builder::new().name("ring-disk".to_owned()).spawn(move || {
             while let Ok(upto) = queue.recv() {
-                match store(&state_dir, upto) {
-                    Ok(()) => shared.stored(upto),
-                    Err(error) => shared.failed(format!(
-                        "cannot store the ring's number in {}: {error}",
+                while let Err(error) = store(&state_dir, upto) {
+                    shared.failed(format!(
+                        "cannot store the ring's number in {}: {error}; make room there, or \
+                         this node can enter only a few hundred more rings",
                         state_dir.display()
-                    )),
+                    ));
+                    std::thread::sleep(retry);
                 }
+                shared.stored(upto);
             }
         })?;
         Ok(Disk { orders })
@@ -86,6 +97,32 @@ mod tests {
         let (first, upto) = load(dir.path()).unwrap();
         assert_eq!((first, upto), (1, 1 + RESERVE));
         assert_eq!(load(dir.path()).unwrap().0, upto);
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_tried_again_and_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        // In place of the directory's file there is a directory: it cannot be renamed to.
+        let name = dir.path().join(NAME);
+        fs::create_dir(&name).unwrap();
+        fs::write(name.join("x"), "").unwrap();
+        let shared = Arc::new(Shared::new().unwrap());
+        let disk =
+            Disk::start(dir.path().to_path_buf(), Arc::clone(&shared), Duration::from_millis(20))
+                .unwrap();
+        disk.reserve(5000);
+        let failure = loop {
+            if let Some(failure) = shared.take().failure {
+                break failure;
+            }
+            std::thread::yield_now();
+        };
+        assert!(failure.contains("cannot store"), "{failure}");
+        fs::remove_dir_all(&name).unwrap();
+        while shared.take().stored != Some(5000) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(fs::read_to_string(&name).unwrap().trim(), "5000");
     }
 
     #[test]

@@ -27,6 +27,9 @@ const READS: usize = 32;
 const MAX_UNTAKEN: usize = 96 << 20;
 /// If it takes nothing for so long, it is stuck and this node is of no use to the others.
 const STUCK: Duration = Duration::from_secs(20);
+/// With so few ring numbers left and a disk that stores no more, this node goes while it can
+/// do so without harm to the others.
+const LAST_NUMBERS: u64 = 20;
 const STATS_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
@@ -140,7 +143,7 @@ impl Driver {
         Ok(Driver {
             peers: peers.collect(),
             addresses: others.flat_map(|n| n.addresses.iter().map(|a| (*a, n.id))).collect(),
-            disk: Disk::start(config.state_dir, Arc::clone(&shared))?,
+            disk: Disk::start(config.state_dir, Arc::clone(&shared), disk::RETRY)?,
             ring: Ring::new(ring, Time::default()),
             shared,
             events,
@@ -329,8 +332,11 @@ impl Driver {
     fn work(&mut self, now: Time) {
         let Work { messages, commands, stopped, stored, failure } = self.shared.take();
         if let Some(why) = failure {
-            self.events.send(Event::Failed(why));
-            self.running = false;
+            self.trouble(why.clone());
+            if self.ring.numbers_left() < LAST_NUMBERS {
+                self.events.send(Event::Failed(why));
+                self.running = false;
+            }
         }
         if let Some(upto) = stored {
             self.ring.reserved(upto, now);

@@ -316,6 +316,11 @@ impl Ring {
         }
     }
 
+    /// Rings that can be formed before the disk must have stored more numbers.
+    pub fn numbers_left(&self) -> u64 {
+        self.reserved.saturating_sub(self.max_ring + 1)
+    }
+
     /// The installed ring.
     pub fn id(&self) -> RingId {
         self.circle.id

@@ -257,13 +257,12 @@ impl Controller {
     }
 
     fn start_planning(&mut self) {
-        if self.is_held() || self.has_pending() {
+        let wanted = self.duty.as_ref().is_some_and(|d| d.planning.is_none() && d.due.is_some());
+        if !wanted || self.is_held() || self.has_pending() {
             return;
         }
         let Some(duty) = &mut self.duty else { return };
-        if duty.planning.is_some() || duty.due.take().is_none() {
-            return;
-        }
+        duty.due = None;
         self.plans += 1;
         duty.planning = Some(self.plans);
         self.out.push(Effect::Plan {

@@ -7,6 +7,9 @@ use crm_messaging::config::LoggingConf;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+/// Where our own messages come from.
+const OURS: [&str; 4] = ["crmd", "crm_core", "crm_messaging", "crm_lrm"];
+
 /// Starts logging. `CRM_LOG` overrides what is logged (`info`, `crmd=debug`, ...).
 ///
 /// # Errors
@@ -24,7 +27,14 @@ pub fn start(conf: &LoggingConf) -> Result<(), String> {
         None => (BoxMakeWriter::new(std::io::stderr), "warn"),
     };
     let default = if conf.debug { "debug" } else { default };
-    let filter = EnvFilter::try_from_env("CRM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var("CRM_LOG").ok().filter(|w| !w.is_empty());
+    let wanted = wanted.unwrap_or_else(|| default.to_string());
+    // A bare level is meant for the cluster, not for the libraries under it.
+    let directives = match wanted.parse::<tracing::Level>() {
+        Ok(level) => OURS.map(|name| format!("{name}={level}")).join(",") + ",warn",
+        Err(_) => wanted,
+    };
+    let filter = EnvFilter::new(directives);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

@@ -149,6 +149,7 @@ async fn serve(
         node_name: node.to_string(),
         run_dir: places.run.clone(),
         built_in: agents,
+        secrets: places.state.join("secrets"),
         // Our commands, called by agents, are to find this daemon.
         environment: [("CRM_RUN_DIR".to_string(), places.run.display().to_string())].into(),
         ..LrmConfig::default()

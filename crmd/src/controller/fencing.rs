@@ -109,7 +109,24 @@ impl Controller {
         };
         self.event("fencing", &target, "", text);
         self.add_job(&target, &what, "scheduler", Duration::from_millis(delay), None);
+        self.grant_grace(&target);
         self.run_fencing();
+    }
+
+    /// A node that may be about to come back gets a moment for it.
+    fn grant_grace(&mut self, target: &str) {
+        let (Some((until, away)), Some(node)) = (&self.grace, self.node_named(target)) else {
+            return;
+        };
+        if !away.contains(&node) || self.now.mono >= *until {
+            return;
+        }
+        let until = *until;
+        let Some(duty) = &mut self.duty else { return };
+        let jobs = duty.jobs.jobs.iter_mut().filter(|j| j.target == target);
+        for job in jobs.filter(|j| j.state == State::Due && j.askers.is_empty()) {
+            job.state = State::Waiting(until);
+        }
     }
 
     /// A client wants a node fenced, or says that it is off.

@@ -19,8 +19,10 @@ use super::{Controller, Effect};
 const COLD_START: Duration = Duration::from_millis(1500);
 /// The same with fencing, where who is missing gets fenced; `dc-deadtime` overrides it.
 const COLD_START_FENCING: Duration = Duration::from_secs(20);
-/// How long a partition that gets its quorum back waits for nodes that are still missing.
+/// How long a partition that gets its quorum back waits for nodes that are still missing before it
+/// plans, and before it fences them (design decision 5: damping).
 const HEALING: Duration = Duration::from_millis(700);
+const FENCE_GRACE: Duration = Duration::from_secs(2);
 /// Without fencing, a node without quorum has stopped everything this long after its view.
 const LEASE: Duration = Duration::from_millis(600);
 /// Messages held while coming into step; more than this and the peers are not sane.
@@ -68,6 +70,7 @@ impl Controller {
             held.into_iter().for_each(|(from, body)| self.deliver(from, body));
         }
         self.held.clear();
+        self.note_grace(&view);
         self.view = Some(view);
         if step {
             let left = std::mem::take(&mut self.left);
@@ -334,6 +337,18 @@ impl Controller {
                 status::set_standing(cib, node, name, now);
             }
         });
+    }
+
+    fn note_grace(&mut self, view: &View) {
+        let before = self.view.as_ref();
+        if view.quorate && !before.is_some_and(|v| v.quorate) {
+            let was_here = |n: &NodeId| before.is_some_and(|v| v.members.contains(n));
+            let away = self.settings.nodes.keys().filter(|n| !was_here(n)).copied().collect();
+            self.grace = Some((self.now.mono + FENCE_GRACE, away));
+        } else if let Some((_, away)) = &mut self.grace {
+            // Who has come back and goes again is lost like anybody else.
+            away.retain(|n| !view.members.contains(n));
+        }
     }
 
     fn note_holds(&mut self, view: &View, was_quorate: bool, cold: bool) {

@@ -97,6 +97,9 @@ pub struct Controller {
     requests: u64,
     /// Not before this time is anything planned: a cold start waits for stragglers.
     hold_until: Option<Duration>,
+    /// Nodes that were away already when this partition got its quorum: they may be about to come
+    /// back, and are not fenced before this time.
+    grace: Option<(Duration, BTreeSet<NodeId>)>,
     /// A clean stop has been asked for.
     stopping: bool,
     left_ring: bool,
@@ -134,6 +137,7 @@ impl Controller {
             waiting: BTreeMap::new(),
             requests: 0,
             hold_until: None,
+            grace: None,
             stopping: false,
             left_ring: false,
             lease_end: None,

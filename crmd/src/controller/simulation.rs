@@ -79,6 +79,28 @@ fn a_node_that_is_cut_off_is_fenced_although_it_lives() {
 }
 
 #[test]
+fn who_comes_back_a_moment_later_is_not_fenced() {
+    let mut w = world(3, 9, true);
+    w.scatter();
+    w.run_for(300);
+    assert!(w.fenced.is_empty(), "nobody has quorum");
+    w.meet(&[NodeId(1), NodeId(2)]);
+    w.run_for(1_500);
+    assert!(w.fenced.is_empty());
+    w.merge_all();
+    w.rest();
+    assert!(w.fenced.is_empty());
+    w.all_run_once(&["a", "b", "c", "d"]);
+    // One that does not come back is fenced after all.
+    w.scatter();
+    w.run_for(300);
+    w.meet(&[NodeId(1), NodeId(2)]);
+    w.rest();
+    assert!(w.fenced.contains(&NodeId(3)));
+    w.all_run_once(&["a", "b", "c", "d"]);
+}
+
+#[test]
 fn without_fencing_the_lease_keeps_a_service_from_running_twice() {
     for seed in 1..6 {
         let mut w = world(3, seed, false);

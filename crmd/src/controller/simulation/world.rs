@@ -177,6 +177,17 @@ impl World {
         self.form(&rest, &BTreeSet::new());
     }
 
+    /// Everybody is cut off from everybody, at the same moment.
+    pub fn scatter(&mut self) {
+        let all: Vec<NodeId> = self.nodes.keys().copied().collect();
+        all.iter().for_each(|n| self.form(&[*n], &BTreeSet::new()));
+    }
+
+    /// `some` come into one ring, without the rest.
+    pub fn meet(&mut self, some: &[NodeId]) {
+        self.form(some, &BTreeSet::new());
+    }
+
     fn reform(&mut self, ring: RingId, keep: impl Fn(NodeId) -> bool, left: &BTreeSet<NodeId>) {
         let members = self.rings.get(&ring).map(|r| r.members.clone()).unwrap_or_default();
         let rest: Vec<NodeId> =

@@ -103,6 +103,9 @@ impl Lrm {
     /// receiver that lags delays new runs, never time-outs.
     pub fn new(config: LrmConfig, results: mpsc::Sender<OperationResult>) -> Self {
         let ocf_root = config.paths.ocf.first().map_or_else(PathBuf::new, |p| calls::ocf_root(p));
+        if let Some(cgroup) = &config.cgroup {
+            process::sweep_cgroups(cgroup);
+        }
         let shared = Arc::new(Shared {
             around: Surroundings {
                 node_name: config.node_name,

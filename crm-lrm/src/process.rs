@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -105,12 +107,18 @@ pub struct Finished {
 pub async fn run(command: &Command, limits: &Limits, abort: watch::Receiver<Abort>) -> Finished {
     let started = Instant::now();
     let mut streams = Streams::default();
-    let ending = match spawn(command).await {
-        Ok(child) => match Run::new(child, limits) {
+    let cgroup = limits.cgroup.as_deref().and_then(make_cgroup);
+    let ending = match spawn(command, cgroup.as_deref()).await {
+        Ok(child) => match Run::new(child, limits, cgroup.clone()) {
             Ok(mut run) => run.until_ended(&mut streams, started + limits.timeout, abort).await,
             Err(error) => Ending::NotStarted(error),
         },
-        Err(error) => Ending::NotStarted(error),
+        Err(error) => {
+            if let Some(cgroup) = &cgroup {
+                let _ = std::fs::remove_dir(cgroup);
+            }
+            Ending::NotStarted(error)
+        }
     };
     Finished {
         ending,
@@ -132,7 +140,7 @@ struct Streams {
     err: Captured,
 }
 
-async fn spawn(command: &Command) -> io::Result<Child> {
+async fn spawn(command: &Command, cgroup: Option<&Path>) -> io::Result<Child> {
     let mut busy = 0;
     loop {
         let mut process = std::process::Command::new(&command.program);
@@ -142,6 +150,10 @@ async fn spawn(command: &Command) -> io::Result<Child> {
         }
         process.current_dir("/").process_group(0).stdin(input(&command.stdin)?);
         process.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(cgroup) = cgroup {
+            let procs = OpenOptions::new().write(true).open(cgroup.join("cgroup.procs"))?;
+            sys::enter_before_exec(&mut process, procs);
+        }
         match process.spawn() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
                 busy += 1;
@@ -179,8 +191,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(mut child: Child, limits: &Limits) -> io::Result<Self> {
-        let cgroup = limits.cgroup.as_deref().and_then(|parent| enter_cgroup(parent, child.id()));
+    fn new(mut child: Child, limits: &Limits, cgroup: Option<PathBuf>) -> io::Result<Self> {
         let parts = (|| {
             let pid = rustix::process::Pid::from_child(&child);
             let exit = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)?;
@@ -360,16 +371,27 @@ fn signal_group(child: &Child, signal: Signal) {
     }
 }
 
-/// Puts a program into a cgroup of its own; `None` where that cannot be had.
-fn enter_cgroup(parent: &Path, pid: u32) -> Option<PathBuf> {
-    let cgroup = parent.join(format!("operation-{pid}"));
-    let entered = std::fs::create_dir(&cgroup)
-        .and_then(|()| std::fs::write(cgroup.join("cgroup.procs"), pid.to_string()));
-    match entered {
+/// Removes cgroups of runs whose services have ended. Only where nothing is in flight: a cgroup
+/// that is about to be entered is empty as well.
+pub fn sweep_cgroups(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("operation-") {
+            // The kernel refuses where processes are left.
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// Makes a cgroup for one run; `None` where that cannot be had.
+fn make_cgroup(parent: &Path) -> Option<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // An earlier daemon's services may still live in cgroups that it made.
+    let cgroup = parent.join(format!("operation-{}-{number}", std::process::id()));
+    match std::fs::create_dir(&cgroup) {
         Ok(()) => Some(cgroup),
         Err(error) => {
             tracing::debug!(%error, path = %cgroup.display(), "no cgroup for this operation");
-            let _ = std::fs::remove_dir(&cgroup);
             None
         }
     }

@@ -14,3 +14,14 @@ pub fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }
         .map_err(|error| error.into_parts().1)
 }
+
+/// Makes a program enter a cgroup before its first instruction.
+///
+/// Doing it from outside after the start would be too late for what the program forks at once.
+pub fn enter_before_exec(command: &mut std::process::Command, procs: std::fs::File) {
+    use std::io::Write as _;
+    use std::os::unix::process::CommandExt as _;
+    // SAFETY: between fork and exec only a single write to an open descriptor is made, without
+    // memory or locks; "0" is the writing process itself.
+    unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };
+}

@@ -16,8 +16,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Questions that may be asked while making one document smaller.
 const SHRINK_BUDGET: usize = 600;
-/// Disagreements that are made smaller and shown; the rest is counted.
-const SHOWN: usize = 5;
+/// Disagreements that are made smaller and shown, unless `CRM_SHOWN` says otherwise; the rest is
+/// counted.
+const SHOWN: usize = 3;
+
+fn shown() -> usize {
+    std::env::var("CRM_SHOWN").ok().and_then(|n| n.parse().ok()).unwrap_or(SHOWN)
+}
 
 fn main() -> ExitCode {
     let trial = match (Reference::find(), seeds()) {
@@ -102,12 +107,17 @@ fn one(reference: &Reference, seed: u64, tally: &Mutex<Tally>) {
         Outcome::Agree => {}
         Outcome::Refused(reason) => lock().refused.push((seed, reason)),
         Outcome::Differ(found) => {
+            if let Some(directory) = std::env::var_os("CRM_KEEP") {
+                // For looking into later; the report does not depend on it.
+                let path = Path::new(&directory).join(format!("{seed}.xml"));
+                let _ = std::fs::write(path, sample.cib.to_pretty());
+            }
             let number = {
                 let mut tally = lock();
                 tally.differ.push(seed);
                 tally.differ.len()
             };
-            if number <= SHOWN {
+            if number <= shown() {
                 let text = smaller(reference, seed, &sample.cib, &sample.arguments, found);
                 lock().shown.push(text);
             }

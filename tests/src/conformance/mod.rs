@@ -134,10 +134,12 @@ fn set_difference(
 
 /// Lines of `want` that are not in `got` and the other way round, in order, with multiplicity.
 pub fn line_difference(want: &[String], got: &[String]) -> String {
+    let (a, b): (Vec<String>, Vec<String>) =
+        (want.iter().map(squeeze).collect(), got.iter().map(squeeze).collect());
     let mut table = vec![vec![0u32; got.len() + 1]; want.len() + 1];
     for i in (0..want.len()).rev() {
         for j in (0..got.len()).rev() {
-            table[i][j] = if squeeze(&want[i]) == squeeze(&got[j]) {
+            table[i][j] = if a[i] == b[j] {
                 table[i + 1][j + 1] + 1
             } else {
                 table[i + 1][j].max(table[i][j + 1])
@@ -146,7 +148,7 @@ pub fn line_difference(want: &[String], got: &[String]) -> String {
     }
     let (mut i, mut j, mut lines) = (0, 0, Vec::new());
     while i < want.len() || j < got.len() {
-        if i < want.len() && j < got.len() && squeeze(&want[i]) == squeeze(&got[j]) {
+        if i < want.len() && j < got.len() && a[i] == b[j] {
             (i, j) = (i + 1, j + 1);
         } else if j == got.len() || (i < want.len() && table[i + 1][j] >= table[i][j + 1]) {
             lines.push(format!("  - {}", want[i]));

@@ -300,3 +300,22 @@ fn one_of_two_nodes_acts_alone_only_after_both_were_together() {
     world.run(Duration::from_secs(2));
     assert!(!world.record.view(first).unwrap().quorate, "a restart forgets");
 }
+
+#[test]
+fn a_node_half_a_second_away_with_loss_stays_and_can_come_back() {
+    let mut world = three();
+    let views = world.record.views_installed;
+    world.network.slow = (NodeId(2), ms(250));
+    world.network.loss = 10;
+    for _ in 0..60 {
+        world.submit(NodeId(2), 100);
+        world.submit(NodeId(3), 2000);
+        world.run(ms(500));
+    }
+    assert_eq!(world.record.views_installed, views, "{}", world.picture());
+    world.network.loss = 0;
+    world.crash(NodeId(2));
+    world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(2));
+    world.start(NodeId(2));
+    world.until_together(&ALL, Duration::from_secs(10));
+}

@@ -79,6 +79,8 @@ pub struct Network {
     pub nonsense: u64,
     /// Larger packets from that node get lost.
     pub largest: (NodeId, usize),
+    /// To and from that node everything takes so much longer.
+    pub slow: (NodeId, Duration),
 }
 
 pub struct World {
@@ -108,6 +110,7 @@ impl World {
                 cut: BTreeSet::new(),
                 nonsense: 0,
                 largest: (NodeId(0), 0),
+                slow: (NodeId(0), Duration::ZERO),
             },
             record: Record::default(),
             wire: BTreeMap::new(),
@@ -256,7 +259,10 @@ impl World {
                 continue;
             }
             let (low, high) = self.network.delay;
-            let delay = Duration::from_micros(low + self.rng.below(high - low + 1));
+            let mut delay = Duration::from_micros(low + self.rng.below(high - low + 1));
+            if [packet.from, packet.to].contains(&self.network.slow.0) {
+                delay += self.network.slow.1;
+            }
             self.sent += 1;
             let mut body = packet.body.clone();
             if !body.is_empty() && self.rng.percent(self.network.nonsense) {

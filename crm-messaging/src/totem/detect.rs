@@ -274,16 +274,18 @@ impl Detector {
         self.alive(node, now) && self.peers.get(&node).is_some_and(waited)
     }
 
-    /// A node and the members of its ring that are heard here.
-    pub fn ring_mates(&self, node: NodeId, now: Time) -> BTreeSet<NodeId> {
-        let members = self.peers.get(&node).map(|peer| peer.members.clone()).unwrap_or_default();
-        members.into_iter().chain([node]).filter(|node| self.alive(*node, now)).collect()
-    }
-
-    /// A node outside of `members` whose whole ring could be merged with this one now.
-    pub fn candidate(&self, members: &BTreeSet<NodeId>, now: Time) -> Option<NodeId> {
-        let outside = self.peers.keys().filter(|node| !members.contains(node));
-        outside.copied().find(|node| self.mergeable(*node, members, now))
+    /// The nodes outside of `members` whose whole rings could be merged with this one now, and
+    /// whether nobody of the list would be missing then.
+    pub fn candidates(&self, members: &BTreeSet<NodeId>, now: Time) -> (BTreeSet<NodeId>, bool) {
+        let mut together = members.clone();
+        for (node, peer) in &self.peers {
+            if !together.contains(node) && self.mergeable(*node, &together, now) {
+                together.insert(*node);
+                together.extend(peer.members.iter().filter(|mate| self.alive(**mate, now)));
+            }
+        }
+        let all = self.peers.keys().all(|node| together.contains(node));
+        (together.difference(members).copied().collect(), all)
     }
 
     fn mergeable(&self, node: NodeId, members: &BTreeSet<NodeId>, now: Time) -> bool {

@@ -82,6 +82,8 @@ pub struct Ring {
     /// Probes until the next one of full size.
     small_probes: u32,
     next_judgement: Time,
+    /// Since when there is somebody to merge with.
+    merge_since: Option<Time>,
     pub(super) wake_at: Option<Time>,
     /// This node leaves: when it goes without waiting for the others any longer, and the place of
     /// its word in the order.
@@ -119,6 +121,7 @@ impl Ring {
             next_probe: now,
             small_probes: 0,
             next_judgement: now,
+            merge_since: None,
             wake_at: None,
             leaving: None,
             leave_at: None,
@@ -439,17 +442,29 @@ impl Ring {
             State::Operational => {
                 if self.incarnations.iter().any(restarted) {
                     self.gather(BTreeSet::new(), BTreeSet::new(), now);
-                } else if self.leaving.is_none()
-                    && let Some(node) = self.detector.candidate(&self.circle.members, now)
-                {
-                    let more = self.detector.ring_mates(node, now);
-                    self.gather(more, BTreeSet::new(), now);
+                } else if self.leaving.is_none() {
+                    self.consider_merging(now);
                 }
             }
             State::Recovery(recovery) if recovery.incarnations().iter().any(restarted) => {
                 self.gather(concerned, BTreeSet::new(), now);
             }
             State::Gather(_) | State::Commit(_) | State::Recovery(_) => {}
+        }
+    }
+
+    /// Merges with who can be merged: at once if then nobody is missing, else after a moment, so
+    /// that nodes that start (or are heard again) together come together in one view.
+    fn consider_merging(&mut self, now: Time) {
+        let (more, all) = self.detector.candidates(&self.circle.members, now);
+        if more.is_empty() {
+            self.merge_since = None;
+            return;
+        }
+        let since = *self.merge_since.get_or_insert(now);
+        if all || now.since(since) >= self.config.timing.settle * 2 {
+            self.merge_since = None;
+            self.gather(more, BTreeSet::new(), now);
         }
     }
 

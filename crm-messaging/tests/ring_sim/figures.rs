@@ -21,9 +21,19 @@ fn a_cold_start_forms_one_ring_at_once() {
     let mut world = World::new(1, 3);
     let time = world.until_together(&ALL, Duration::from_secs(1));
     assert!(time < ms(300), "{time:?}");
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.record.views_installed, 6, "each alone, then all together");
     let mut many = World::new(1, 16);
     let ids = many.ids();
     let time = many.until_together(&ids, Duration::from_secs(2));
+    assert!(time < ms(600), "{time:?}");
+}
+
+#[test]
+fn those_who_are_there_wait_only_a_moment_for_the_rest() {
+    let mut world = World::new(1, 3);
+    world.crash(NodeId(2));
+    let time = world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(2));
     assert!(time < ms(600), "{time:?}");
 }
 

@@ -1,8 +1,8 @@
 //! Drives the controller: one task owns it, feeds it what happens, and does what it says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use crm_core::cib::{Element, Version};
@@ -24,8 +24,6 @@ use crate::storage::Job;
 
 /// Messages that wait for room in the ring; beyond this something is very wrong.
 const MAX_OUTBOX: usize = 1_000_000;
-/// How often the ring's troubles are looked at.
-const TROUBLES_EVERY: Duration = Duration::from_secs(2);
 
 /// Everything the controller is connected to.
 pub struct Surroundings {
@@ -60,7 +58,7 @@ pub enum End {
 
 /// What plans and devices come back with.
 enum Background {
-    Planned(Planned),
+    Planned(Box<Planned>),
     Fenced(u64, String, FenceVerdict),
 }
 
@@ -73,7 +71,6 @@ struct Driver {
     next_request: u64,
     background: mpsc::UnboundedSender<Background>,
     leaving: bool,
-    troubles: BTreeSet<String>,
     offset_s: i32,
 }
 
@@ -89,10 +86,8 @@ pub async fn run(controller: Controller, around: Surroundings) -> End {
         next_request: 0,
         background,
         leaving: false,
-        troubles: BTreeSet::new(),
         offset_s: crate::clock::utc_offset_s(),
     };
-    let mut look = tokio::time::interval(TROUBLES_EVERY);
     loop {
         let wake = driver.controller.wake_at();
         let timer = sleep_until(wake.map(|at| driver.started + at));
@@ -117,7 +112,7 @@ pub async fn run(controller: Controller, around: Surroundings) -> End {
             Some(result) = around.results.recv() => Input::Operation(Box::new(result)),
             Some(stored) = around.stored.recv() => Input::Stored(stored),
             Some(done) = finished.recv() => match done {
-                Background::Planned(planned) => Input::Planned(planned),
+                Background::Planned(planned) => Input::Planned(*planned),
                 Background::Fenced(job, device, verdict) => {
                     Input::FenceDone { job, device, verdict }
                 }
@@ -126,10 +121,6 @@ pub async fn run(controller: Controller, around: Surroundings) -> End {
             _ = terminate.recv() => Input::Stop,
             _ = interrupt.recv() => Input::Stop,
             () = timer => Input::Tick,
-            _ = look.tick() => {
-                driver.show_troubles();
-                continue;
-            }
         };
         let now = driver.now();
         for effect in driver.controller.handle(now, input) {
@@ -256,7 +247,7 @@ impl Driver {
                 .await
                 .map_err(|e| format!("the scheduler failed: {e}"));
             // The daemon may be ending.
-            let _ = sender.send(Background::Planned(Planned { generation, graph }));
+            let _ = sender.send(Background::Planned(Box::new(Planned { generation, graph })));
         });
     }
 
@@ -268,15 +259,6 @@ impl Driver {
             // The daemon may be ending.
             let _ = sender.send(Background::Fenced(job, device, verdict));
         });
-    }
-
-    /// What keeps packets of others out is said once, with what to do.
-    fn show_troubles(&mut self) {
-        for trouble in self.around.ring.stats().troubles {
-            if self.troubles.len() < 1000 && self.troubles.insert(trouble.clone()) {
-                tracing::warn!("{trouble}");
-            }
-        }
     }
 }
 

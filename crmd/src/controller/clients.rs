@@ -483,7 +483,7 @@ impl Controller {
     }
 
     pub(super) fn answer_idlers(&mut self) {
-        if !self.duty.as_ref().is_some_and(|d| !d.idlers.is_empty()) || !self.is_idle() {
+        if self.duty.as_ref().is_none_or(|d| d.idlers.is_empty()) || !self.is_idle() {
             return;
         }
         let idlers = self.duty.as_mut().map(|d| std::mem::take(&mut d.idlers)).unwrap_or_default();

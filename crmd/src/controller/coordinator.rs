@@ -246,14 +246,17 @@ impl Controller {
         let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else { return };
         let late: Vec<ActionIx> =
             running.deadlines.iter().filter(|(_, at)| now >= **at).map(|(&ix, _)| ix).collect();
-        for ix in late {
-            running.deadlines.remove(&ix);
-            let key = running.executor.graph().get(ix).map_or("", |a| &a.key).to_string();
-            running.executor.finish(ix, Ending::Failed);
-            self.out.push(Effect::Warn(format!("no result of {key} came in time")));
-            self.replan("an action has not ended in time");
+        if late.is_empty() {
             return;
         }
+        let mut keys = Vec::new();
+        for ix in late {
+            running.deadlines.remove(&ix);
+            keys.extend(running.executor.graph().get(ix).map(|a| a.key.clone()));
+            running.executor.finish(ix, Ending::Failed);
+        }
+        self.out.push(Effect::Warn(format!("no result in time of {}", keys.join(", "))));
+        self.replan("an action has not ended in time");
     }
 
     fn start_planning(&mut self) {

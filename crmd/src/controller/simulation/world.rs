@@ -464,11 +464,8 @@ impl World {
         let first = usize::try_from(self.random(ids.len() as u64)).unwrap();
         for i in 0..ids.len() {
             let node = ids[(first + i) % ids.len()];
-            let moved = if self.random(2) == 0 {
-                self.take_one(node) || self.order_one(node)
-            } else {
-                self.order_one(node) || self.take_one(node)
-            };
+            let order_first = self.random(2) == 0 && self.order_one(node);
+            let moved = order_first || self.take_one(node) || self.order_one(node);
             if moved {
                 self.check();
                 return true;

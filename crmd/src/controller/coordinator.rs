@@ -191,6 +191,11 @@ impl Controller {
         }
         let mut new = self.replica.cib().clone();
         introduction(&mut new, &self.settings);
+        if self.cold {
+            // The status starts anew and its count with it: only a new epoch keeps the version
+            // from going back over a restart (C2). The commit puts the time in.
+            new.set_attr("cib-last-written", "");
+        }
         let patch = Patch::between(self.replica.cib(), &new);
         if !patch.is_empty() {
             let version = self.replica.version();

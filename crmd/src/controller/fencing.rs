@@ -53,6 +53,17 @@ struct Job {
     errors: Vec<String>,
 }
 
+/// An order to a device that this member has seen, and its outcome.
+#[derive(Clone, Debug)]
+pub(super) struct Witnessed {
+    target: String,
+    action: String,
+    device: String,
+    executor: String,
+    last: bool,
+    success: bool,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     /// The next device is to be asked.
@@ -281,6 +292,7 @@ impl Controller {
             timeout_ms: timeout,
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             check: true,
+            last: job.attempts.get(job.at.0).is_none_or(|a| job.at.1 + 1 >= a.len()),
         };
         let configured = |suffix: &str| {
             device
@@ -300,6 +312,17 @@ impl Controller {
             return;
         }
         let executor = self.name_of(NodeId(order.executor));
+        self.witnessed.insert(
+            (from, order.job),
+            Witnessed {
+                target: order.target.clone(),
+                action: order.action.clone(),
+                device: order.device.clone(),
+                executor: executor.clone(),
+                last: order.last,
+                success: false,
+            },
+        );
         let text = format!("{executor} asks {} to {} {}", order.device, order.action, order.target);
         self.event("fencing", &order.target, &order.device, text);
         if order.executor != self.settings.local.0 {
@@ -336,6 +359,12 @@ impl Controller {
     /// A device has answered somewhere.
     pub(super) fn on_fence_outcome(&mut self, from: NodeId, outcome: &FenceOutcome) {
         let executor = self.name_of(from);
+        for ((_, job), seen) in &mut self.witnessed {
+            if *job == outcome.job && seen.device == outcome.device && seen.executor == executor {
+                seen.success |= outcome.success;
+            }
+        }
+        self.testify();
         let Some(job) = self.job_mut(outcome.job) else { return };
         let device = job.attempts.get(job.at.0).and_then(|a| a.get(job.at.1));
         let expected = matches!(job.state, State::Running(_))
@@ -363,6 +392,29 @@ impl Controller {
         let done =
             self.record(&target, &action, &outcome.device, &executor, true, String::new(), id);
         self.send(Body::Fenced(done));
+    }
+
+    /// A coordinator that was itself the target cannot record its own fencing, nor can one that
+    /// was lost meanwhile: who coordinates now does it for them.
+    pub(super) fn testify(&mut self) {
+        if self.duty.is_none() {
+            return;
+        }
+        let members = self.view.as_ref().map(|v| v.members.clone()).unwrap_or_default();
+        let done: Vec<Witnessed> = self
+            .witnessed
+            .iter()
+            .filter(|((coordinator, _), w)| {
+                let gone = self.node_named(&w.target).is_some_and(|t| !members.contains(&t));
+                *coordinator != self.settings.local && w.success && w.last && gone
+            })
+            .map(|(_, w)| w.clone())
+            .collect();
+        for w in done {
+            let fenced =
+                self.record(&w.target, &w.action, &w.device, &w.executor, true, String::new(), 0);
+            self.send(Body::Fenced(fenced));
+        }
     }
 
     /// A device has not done it: the next executor, or the next attempt.
@@ -432,6 +484,7 @@ impl Controller {
 
     /// The end of a job is in every member's status.
     pub(super) fn fencing_recorded(&mut self, fenced: &Fenced) {
+        self.witnessed.retain(|_, w| w.target != fenced.target);
         let Some(duty) = &mut self.duty else { return };
         let mut askers = Vec::new();
         for job in duty.jobs.jobs.iter_mut().filter(|j| j.target == fenced.target) {

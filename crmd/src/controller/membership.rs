@@ -295,10 +295,12 @@ impl Controller {
         self.note_holds(&view, was_quorate, cold);
         self.note_lease(was_quorate, view.quorate);
         self.phase = Phase::InStep;
+        self.cold = cold;
         self.duty = self.is_coordinator().then(|| Duty::new("the membership has changed"));
         let held = std::mem::take(&mut self.held);
         held.into_iter().for_each(|(from, body)| self.deliver(from, body));
         self.ask_again();
+        self.testify();
         if self.stopping && !status::is_shutting_down(self.replica.cib(), self.settings.local) {
             self.ask_for_shutdown();
         }

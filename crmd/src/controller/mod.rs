@@ -39,6 +39,7 @@ use clients::Waiting;
 pub use clients::{Request, RequestId};
 use coordinator::Duty;
 pub use effects::{Effect, FenceTask, FenceVerdict, Input, Now, Planned, Refusal, Reply};
+use fencing::Witnessed;
 use local::Local;
 use membership::Phase;
 use replica::Replica;
@@ -89,6 +90,10 @@ pub struct Controller {
     storage_retry: Option<Duration>,
     local: Local,
     duty: Option<Duty>,
+    /// Fencing orders that were given and not yet recorded as done or failed.
+    witnessed: BTreeMap<(NodeId, u64), Witnessed>,
+    /// No member had been in step with others before this time: the cluster has just started.
+    cold: bool,
     /// Numbers of transitions and plans, never used twice in this process.
     transitions: u64,
     plans: u64,
@@ -131,6 +136,8 @@ impl Controller {
             storage_retry: None,
             local: Local::default(),
             duty: None,
+            witnessed: BTreeMap::new(),
+            cold: false,
             transitions: 0,
             plans: 0,
             fence_jobs: 0,

@@ -54,6 +54,28 @@ fn a_crashed_node_is_fenced_before_its_resources_start_elsewhere() {
 }
 
 #[test]
+fn a_coordinator_is_fenced_by_the_others_and_only_once() {
+    let mut w = world(3, 6, true);
+    let coordinator = w.coordinator().settings.local;
+    w.ask_fencing(coordinator);
+    w.rest();
+    assert!(w.fenced.contains(&coordinator));
+    assert_eq!(w.fencings, 1);
+    w.all_run_once(&["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_version_never_goes_back_over_a_restart() {
+    let mut w = world(3, 10, true);
+    let before = w.coordinator().replica().version();
+    (1..4).for_each(|n| w.crash(NodeId(n)));
+    (1..4).for_each(|n| w.boot(NodeId(n)));
+    w.merge_all();
+    w.rest();
+    assert!(w.coordinator().replica().version() > before);
+}
+
+#[test]
 fn while_fencing_fails_the_service_stays_down_and_the_reason_is_told() {
     let mut w = world(3, 7, true);
     let victim = w.location("a");

@@ -63,6 +63,7 @@ pub struct World {
     active: BTreeSet<(NodeId, String)>,
     starts: BTreeMap<String, u64>,
     pub fenced: BTreeSet<NodeId>,
+    pub fencings: u64,
     pub fencing_works: bool,
     replies: Vec<Reply>,
     steps: u64,
@@ -82,6 +83,7 @@ impl World {
             active: BTreeSet::new(),
             starts: BTreeMap::new(),
             fenced: BTreeSet::new(),
+            fencings: 0,
             fencing_works: true,
             replies: Vec::new(),
             steps: 0,
@@ -425,6 +427,7 @@ impl World {
             let target = (1..=self.count).map(NodeId).find(|n| World::name(*n) == task.target);
             let target = target.expect("a target is a node");
             self.fenced.insert(target);
+            self.fencings += 1;
             self.crash(target);
             FenceVerdict::Done
         } else {
@@ -558,6 +561,17 @@ impl World {
         assert!(matches!(self.replies[..], [Reply::Committed(_)]), "{:?}", self.replies);
     }
 
+    /// A client of the first node wants `target` fenced.
+    pub fn ask_fencing(&mut self, target: NodeId) {
+        let request = proto::FenceRequest {
+            node: World::name(target),
+            action: "off".into(),
+            ..proto::FenceRequest::default()
+        };
+        let node = *self.nodes.keys().next().unwrap();
+        self.feed(node, Input::Client { id: RequestId(2), request: Request::Fence(request) });
+    }
+
     // --- what is ---------------------------------------------------------------------------
 
     pub fn running(&self, resource: &str) -> usize {
@@ -582,7 +596,7 @@ impl World {
         self.active.retain(|(_, r)| r != resource);
     }
 
-    fn coordinator(&self) -> &Controller {
+    pub fn coordinator(&self) -> &Controller {
         let quorate = |c: &&Controller| c.is_coordinator() && c.quorate;
         self.nodes.values().map(|n| &n.controller).find(quorate).expect("there is a coordinator")
     }

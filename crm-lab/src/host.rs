@@ -107,7 +107,8 @@ impl Lab {
         netlink.set_up("lo", true)?;
         let networks = vec![service, management];
         for network in &networks {
-            netlink.add_bridge(&network.bridge())?;
+            let [a, b, c] = network.prefix;
+            netlink.add_bridge(&network.bridge(), [0x02, 0, a, b, c, SWITCH_OCTET])?;
         }
         let power = Switchboard::new();
         let machines = Machines { hosts: BTreeMap::new(), networks: networks.clone(), program };

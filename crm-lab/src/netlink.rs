@@ -32,10 +32,15 @@ impl Netlink {
     }
 
     /// Creates a bridge and switches it on.
-    pub(crate) fn add_bridge(&mut self, name: &str) -> Result<()> {
+    ///
+    /// It gets an address of its own: by default it would take that of a port, and change it
+    /// whenever a host comes or goes, so that others would send into the void until their
+    /// neighbour tables notice.
+    pub(crate) fn add_bridge(&mut self, name: &str, hardware: [u8; 6]) -> Result<()> {
         let mut link = LinkMessage::default();
         link.attributes = vec![
             LinkAttribute::IfName(name.into()),
+            LinkAttribute::Address(hardware.to_vec()),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
         ];
         self.change(

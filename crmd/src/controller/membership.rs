@@ -345,7 +345,8 @@ impl Controller {
         let before = self.view.as_ref();
         if view.quorate && !before.is_some_and(|v| v.quorate) {
             let was_here = |n: &NodeId| before.is_some_and(|v| v.members.contains(n));
-            let away = self.settings.nodes.keys().filter(|n| !was_here(n)).copied().collect();
+            let is_away = |n: &&NodeId| !was_here(n) && !view.members.contains(n);
+            let away = self.settings.nodes.keys().filter(is_away).copied().collect();
             self.grace = Some((self.now.mono + FENCE_GRACE, away));
         } else if let Some((_, away)) = &mut self.grace {
             // Who has come back and goes again is lost like anybody else.

@@ -107,8 +107,6 @@ pub struct History {
     pub last_start: Option<usize>,
     /// See `last_start`.
     pub last_stop: Option<usize>,
-    /// The element's class, provider or type differ from the configuration (I-169).
-    pub agent_changed: bool,
 }
 
 /// An entry that status output lists as failed (I-151).

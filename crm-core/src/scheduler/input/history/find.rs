@@ -72,15 +72,22 @@ fn replica_child(cluster: &Cluster, bundle: RscIx, node: NodeIx) -> Option<RscIx
 
 /// The member of an instance for a base id.
 fn member(cluster: &Cluster, instance: RscIx, base: &str) -> Option<RscIx> {
+    if cluster[instance].is_primitive() {
+        return (*cluster[instance].xml_id == *base).then_some(instance);
+    }
     cluster.descendants(instance).into_iter().find(|r| &*cluster[*r].xml_id == base)
 }
 
 /// Where an instance is or is about to be.
 fn locations(cluster: &Cluster, instance: RscIx) -> Option<NodeIx> {
-    cluster.leaves(instance).into_iter().find_map(|leaf| {
+    let location = |leaf: RscIx| {
         let r = &cluster[leaf];
         r.active_on.first().copied().or(r.pending.as_ref().map(|p| p.1))
-    })
+    };
+    if cluster[instance].is_primitive() {
+        return location(instance);
+    }
+    cluster.leaves(instance).into_iter().find_map(location)
 }
 
 /// I-132

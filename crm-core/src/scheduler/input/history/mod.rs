@@ -21,8 +21,6 @@ use super::state;
 
 /// What reading histories needs besides the cluster.
 pub(super) struct Reader<'a> {
-    /// History by node and recorded id.
-    index: BTreeMap<(NodeIx, Arc<str>), HistoryIx>,
     /// Histories of each node, in document order.
     by_node: BTreeMap<NodeIx, Vec<HistoryIx>>,
     /// Resource by the name its history is recorded under (I-130).
@@ -37,7 +35,9 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// The history of a resource on a node, as recorded.
     fn find<'c>(&self, cluster: &'c Cluster, id: &str, node: NodeIx) -> Option<&'c History> {
-        self.index.get(&(node, id.into())).map(|h| &cluster[*h])
+        // Only migrations look here, so a search costs less than an index would.
+        let mut recorded = self.by_node.get(&node)?.iter().map(|h| &cluster[*h]);
+        recorded.find(|h| *h.id == *id)
     }
 }
 
@@ -60,7 +60,6 @@ impl Entry {
 /// each pass looks again at the states of nodes that were not.
 pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[&'a Element]) {
     let mut reader = Reader {
-        index: BTreeMap::new(),
         by_node: BTreeMap::new(),
         names: BTreeMap::new(),
         stop_later: Vec::new(),
@@ -90,8 +89,6 @@ impl<'a> Reader<'a> {
             parse::node_state(element, found, &mut self.texts, &mut cluster.histories);
             for i in from..cluster.histories.len() {
                 let ix = HistoryIx::next(i);
-                let key = (found, cluster[ix].id.clone());
-                self.index.entry(key).or_insert(ix);
                 self.by_node.entry(found).or_default().push(ix);
             }
         }
@@ -157,7 +154,6 @@ impl<'a> Reader<'a> {
         };
         cluster[history].rsc = Some(rsc);
         cluster[rsc].histories.push(history);
-        cluster[history].agent_changed = agent_changed(cluster, rsc, history);
         shutdown_lock(cluster, rsc, node, history);
         let role_before = cluster[rsc].role;
         cluster[rsc].role = Role::Unknown;
@@ -188,14 +184,6 @@ fn ready(cluster: &Cluster, node: NodeIx) -> bool {
         return options.shutdown_lock || cluster[connection].role == Role::Started;
     }
     options.fencing || options.shutdown_lock || cluster[node].online
-}
-
-fn agent_changed(cluster: &Cluster, rsc: RscIx, history: HistoryIx) -> bool {
-    let (agent, recorded) = (&cluster[rsc].agent, &cluster[history]);
-    let differs = |a: Option<&str>, b: Option<&str>| a.unwrap_or("") != b.unwrap_or("");
-    differs(Some(&agent.class), recorded.class.as_deref())
-        || differs(Some(&agent.kind), recorded.kind.as_deref())
-        || differs(agent.provider.as_deref(), recorded.provider.as_deref())
 }
 
 /// I-213

@@ -29,11 +29,12 @@ pub fn node_state(state: &Element, node: NodeIx, texts: &mut Texts, histories: &
     let Some(list) = state.child("lrm").and_then(|l| l.child("lrm_resources")) else { return };
     for element in list.children_named("lrm_resource") {
         let Some(id) = element.id() else { continue };
+        let shared_id = texts.share(id);
         let mut shared = |name: &str| element.attr(name).map(|v| texts.share(v));
         let mut history = History {
             node,
             rsc: None,
-            id: id.into(),
+            id: shared_id,
             class: shared("class"),
             provider: shared("provider"),
             kind: shared("type"),
@@ -42,7 +43,6 @@ pub fn node_state(state: &Element, node: NodeIx, texts: &mut Texts, histories: &
             ops: Vec::new(),
             last_start: None,
             last_stop: None,
-            agent_changed: false,
         };
         // Reverse document order first, so that equal entries written later come first (I-126).
         let ops = element.children_named("lrm_rsc_op").rev();
@@ -52,44 +52,79 @@ pub fn node_state(state: &Element, node: NodeIx, texts: &mut Texts, histories: &
     }
 }
 
+/// Reads the attributes in one pass: histories are the bulk of a document.
 fn entry(op: &Element, texts: &mut Texts) -> HistoryOp {
-    let number = |name: &str| op.attr(name).and_then(parse_int);
-    let small = |name: &str, default: i32| {
-        number(name).and_then(|n| i32::try_from(n).ok()).unwrap_or(default)
+    let mut e = blank();
+    let small = |value: &str, default: i32| {
+        parse_int(value).and_then(|n| i32::try_from(n).ok()).unwrap_or(default)
     };
-    let id: Arc<str> = op.id().unwrap_or_default().into();
-    let key = match op.attr("operation_key") {
-        Some(key) if *key == *id => id.clone(),
-        Some(key) => key.into(),
-        None => id.clone(),
+    let mut key = None;
+    for (name, value) in op.attrs() {
+        match name {
+            "id" => e.id = texts.share(value),
+            "operation_key" => key = Some(value),
+            "operation" => e.task = Some(Task::parse(value)),
+            "interval" => {
+                e.interval = parse_int(value).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+            }
+            "call-id" => e.call = parse_int(value).unwrap_or(-1),
+            "rc-code" => e.rc = small(value, -1),
+            "op-status" => e.status = small(value, -2),
+            "transition-key" => e.transition_key = transition_key(value, texts),
+            "transition-magic" => {
+                let key = value.split_once(';').map(|(_, key)| key);
+                e.magic = key.and_then(|key| transition_key(key, texts));
+            }
+            "on_node" => e.on_node = Some(texts.share(value)),
+            "crm_feature_set" => e.feature_set = Some(texts.share(value)),
+            "exit-reason" if !value.is_empty() => e.exit_reason = Some(texts.share(value)),
+            "last-rc-change" => e.last_change = parse_int(value),
+            "exec-time" => e.exec_time = parse_int(value),
+            "queue-time" => e.queue_time = parse_int(value),
+            "op-digest" => e.digest = Some(texts.share(value)),
+            "op-restart-digest" => e.restart_digest = Some(texts.share(value)),
+            "op-secure-digest" => e.secure_digest = Some(texts.share(value)),
+            "op-force-restart" => e.force_restart = Some(texts.share(value)),
+            "op-secure-params" => e.secure_params = Some(texts.share(value)),
+            "migrate_source" => e.migrate_source = Some(texts.share(value)),
+            "migrate_target" => e.migrate_target = Some(texts.share(value)),
+            _ => {}
+        }
+    }
+    e.has_key = key.is_some();
+    e.key = match key {
+        Some(key) if *key != *e.id => texts.share(key),
+        Some(_) | None => e.id.clone(),
     };
-    let magic = op.attr("transition-magic").and_then(|m| m.split_once(';'));
-    let magic = magic.and_then(|(_, key)| transition_key(key, texts));
-    let text = |name: &str| op.attr(name).map(Arc::<str>::from);
+    e
+}
+
+/// An entry that says nothing.
+fn blank() -> HistoryOp {
     HistoryOp {
-        id,
-        key,
-        has_key: op.attr("operation_key").is_some(),
-        task: op.attr("operation").map(Task::parse),
-        interval: number("interval").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-        call: number("call-id").unwrap_or(-1),
-        rc: small("rc-code", -1),
-        status: small("op-status", -2),
-        transition_key: op.attr("transition-key").and_then(|k| transition_key(k, texts)),
-        magic,
-        on_node: op.attr("on_node").map(|v| texts.share(v)),
-        feature_set: op.attr("crm_feature_set").map(|v| texts.share(v)),
-        exit_reason: op.attr("exit-reason").filter(|r| !r.is_empty()).map(|v| texts.share(v)),
-        last_change: number("last-rc-change"),
-        exec_time: number("exec-time"),
-        queue_time: number("queue-time"),
-        digest: text("op-digest"),
-        restart_digest: text("op-restart-digest"),
-        secure_digest: text("op-secure-digest"),
-        force_restart: op.attr("op-force-restart").map(|v| texts.share(v)),
-        secure_params: op.attr("op-secure-params").map(|v| texts.share(v)),
-        migrate_source: op.attr("migrate_source").map(|v| texts.share(v)),
-        migrate_target: op.attr("migrate_target").map(|v| texts.share(v)),
+        id: Arc::default(),
+        key: Arc::default(),
+        has_key: false,
+        task: None,
+        interval: 0,
+        call: -1,
+        rc: -1,
+        status: -2,
+        transition_key: None,
+        magic: None,
+        on_node: None,
+        feature_set: None,
+        exit_reason: None,
+        last_change: None,
+        exec_time: None,
+        queue_time: None,
+        digest: None,
+        restart_digest: None,
+        secure_digest: None,
+        force_restart: None,
+        secure_params: None,
+        migrate_source: None,
+        migrate_target: None,
         expired_recurring: false,
     }
 }

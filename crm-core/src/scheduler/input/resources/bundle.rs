@@ -259,9 +259,8 @@ impl<'a> Reader<'_, 'a> {
         let target = self.cluster[first].meta.get("container-attribute-target");
         if let Some(target) = target.map(str::to_owned) {
             for rsc in [clone, bundle] {
-                let mut table = (*self.cluster[rsc].meta).clone();
+                let table = Arc::make_mut(&mut self.cluster[rsc].meta);
                 table.set("container-attribute-target", target.as_str());
-                self.cluster[rsc].meta = Arc::new(table);
             }
         }
     }
@@ -372,9 +371,8 @@ impl<'a> Reader<'_, 'a> {
         self.cluster[node].attributes.insert("#kind".into(), "container".into());
         self.own_node_only(child, node);
         if let Some(address) = &replica.address {
-            let mut table = (*self.cluster[child].meta).clone();
+            let table = Arc::make_mut(&mut self.cluster[child].meta);
             table.set("external-ip", address.clone());
-            self.cluster[child].meta = Arc::new(table);
         }
         replica.connection = Some(rsc);
         replica.node = Some(node);

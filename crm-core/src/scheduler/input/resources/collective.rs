@@ -185,10 +185,9 @@ impl<'a> Reader<'_, 'a> {
     /// I-91
     fn inherited(&mut self, clone: RscIx) {
         let unique = if self.cluster[clone].unique { "true" } else { "false" };
-        let mut table = (*self.cluster[clone].meta).clone();
+        let table = Arc::make_mut(&mut self.cluster[clone].meta);
         table.set_default(&"resource-stickiness".into(), &"1".into());
         table.set_default(&"globally-unique".into(), &unique.into());
-        self.cluster[clone].meta = Arc::new(table);
     }
 
     /// One more instance.
@@ -200,9 +199,8 @@ impl<'a> Reader<'_, 'a> {
             }
         };
         let max = self.cluster[clone].clone_data().map_or(0, |d| d.max);
-        let mut table = (*self.cluster[instance].meta).clone();
+        let table = Arc::make_mut(&mut self.cluster[instance].meta);
         table.set_default(&"clone-max".into(), &max.to_string().into());
-        self.cluster[instance].meta = Arc::new(table);
         self.cluster[clone].children.push(instance);
         if !self.cluster[clone].unique {
             for each in self.cluster.descendants(instance) {

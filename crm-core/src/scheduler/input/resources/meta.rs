@@ -77,14 +77,19 @@ pub(super) fn derive(cluster: &mut Cluster, rsc: RscIx) {
     let meta = cluster[rsc].meta.clone();
     let set = |name: &str| meta.get(name).filter(|v| !v.eq_ignore_ascii_case("default"));
     let flag = |name: &str| is_true(meta.get(name));
-    let options = cluster.options.clone();
+    let score = |name: &str| meta.get(name).map(|v| cluster.options.score(v));
+    let wanted = |name: &str| set(name).map(|v| cluster.options.score(v));
+    let priority = score("priority").unwrap_or_default();
+    let stickiness = wanted("resource-stickiness").unwrap_or_default();
+    let threshold = wanted("migration-threshold");
+    let maintenance = cluster.options.maintenance;
     let top = cluster.top_of(rsc);
     let in_clone = matches!(cluster[top].variant, Variant::Clone(_));
     let promotable = cluster[top].clone_data().is_some_and(|c| c.promotable);
     let requires = requires(cluster, rsc, &meta);
     let multiple_active = multiple_active(cluster, rsc, &meta);
     let r = &mut cluster[rsc];
-    r.priority = meta.get("priority").map_or(Score::ZERO, |v| options.score(v));
+    r.priority = priority;
     r.critical = meta.get("critical").is_none_or(|v| parse_bool(v) != Some(false));
     r.notify = flag("notify");
     r.allow_unhealthy = flag("allow-unhealthy-nodes");
@@ -98,7 +103,7 @@ pub(super) fn derive(cluster: &mut Cluster, rsc: RscIx) {
         Some(value) => is_true(Some(value)),
         None => r.is_remote_connection && !guest,
     };
-    r.managed = !options.maintenance;
+    r.managed = !maintenance;
     if let Some(value) = set("is-managed") {
         match parse_bool(value) {
             Some(managed) => r.managed = managed,
@@ -109,12 +114,12 @@ pub(super) fn derive(cluster: &mut Cluster, rsc: RscIx) {
         r.managed = false;
         r.maintenance = true;
     }
-    if options.maintenance {
+    if maintenance {
         r.managed = false;
         r.maintenance = true;
     }
-    r.stickiness = set("resource-stickiness").map_or(Score::ZERO, |v| options.score(v));
-    r.migration_threshold = match set("migration-threshold").map(|v| options.score(v)) {
+    r.stickiness = stickiness;
+    r.migration_threshold = match threshold {
         None => Score::INFINITY,
         Some(score) if score < Score::ZERO => Score::new(1),
         Some(score) => score,

@@ -143,15 +143,16 @@ pub fn pending_flag(resource: &Resource) -> Option<&'static str> {
 
 /// The failed probe of the resource (of the child of a clone) on `node`, or on any node.
 pub fn failed_probe(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> Option<&HistoryOp> {
-    let mut wanted = rsc;
-    if matches!(cluster[wanted].variant, Variant::Clone(_)) {
-        wanted = *cluster[wanted].children.first()?;
-    }
-    let id = &cluster[wanted].xml_id;
+    // A clone stands for its instances, whose history has no number; an instance is looked for
+    // under its own id, so that only numbered histories are found.
+    let wanted = match (&cluster[rsc].variant, cluster[rsc].children.first()) {
+        (Variant::Clone(_), Some(first)) => &cluster[*first].xml_id,
+        _ => &cluster[rsc].id,
+    };
     cluster.failed_ops.iter().find_map(|failed| {
         let history = &cluster[failed.history];
         let op = history.ops.get(failed.op)?;
-        let about = history.rsc.is_some_and(|r| cluster[r].xml_id == *id);
+        let about = history.id == *wanted;
         let there = node.is_none_or(|n| n == history.node);
         // Only what cannot be here at all: not installed, or not usable as configured.
         let hidden = op.has_key && (matches!(op.rc, 2 | 5) || op.status == 7);

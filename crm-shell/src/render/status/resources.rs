@@ -215,7 +215,12 @@ fn place(cluster: &Cluster, view: &View, clone: RscIx, instance: RscIx) -> Place
         return Place::Individual;
     }
     if cluster[clone].unique {
-        return if partly || !child.orphan { Place::Individual } else { Place::Stopped };
+        return if partly || !cluster[clone].orphan { Place::Individual } else { Place::Stopped };
+    }
+    // Where a whole group is not managed on a node that cannot be talked to, it counts as active,
+    // but on no node that could be listed.
+    if partly && child.active_on.is_empty() {
+        return Place::Stopped;
     }
     let pending = |r: RscIx| cluster[r].pending.is_some();
     if view.pending && pending(instance) {

@@ -37,6 +37,8 @@ struct Plan<'a> {
     primitive: Option<&'a Element>,
     count: u32,
     per_host: u32,
+    /// More than one per host was asked for, even if it is not possible.
+    unique: bool,
     promoted_max: u32,
     add_host: bool,
     mounts: Vec<Mount<'a>>,
@@ -96,7 +98,7 @@ impl<'a> Reader<'_, 'a> {
             control_port: plan.control_port().into(),
         };
         let bundle = self.generic(source, Variant::Bundle(Box::new(data)), None, None)?;
-        self.cluster[bundle].unique = plan.per_host > 1;
+        self.cluster[bundle].unique = plan.unique;
         let inner = match plan.primitive {
             Some(primitive) => Some(self.inner_clone(&plan, primitive, bundle)?),
             None => None,
@@ -146,13 +148,15 @@ impl<'a> Reader<'_, 'a> {
             None if promoted_max > 0 => promoted_max,
             text => parse_count(text, 1),
         };
+        let per_host = parse_count(attr("replicas-per-host"), 1);
         let mut plan = Plan {
             id,
             launcher,
             network: element.child("network"),
             primitive: element.child("primitive"),
             count,
-            per_host: parse_count(attr("replicas-per-host"), 1),
+            per_host,
+            unique: per_host > 1,
             promoted_max,
             add_host: true,
             mounts: Vec::new(),

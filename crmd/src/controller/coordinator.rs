@@ -26,7 +26,7 @@ const BATCH_LIMIT: usize = 256;
 const DEFAULT_TIMEOUT_MS: u64 = 20_000;
 /// Without fencing: a lost node has stopped everything this long after the view without it. The
 /// lease of its side, and a margin for what its detection and ours may differ.
-const LEASE_MARGIN: Duration = Duration::from_millis(1000);
+const LEASE_MARGIN: Duration = Duration::from_millis(800);
 /// How long an action on a node that is not there is waited for.
 const ABSENT_DELAY: Duration = Duration::from_secs(1);
 /// As many transitions in this time are more than a cluster needs to come to rest (D7).
@@ -151,6 +151,22 @@ impl Controller {
         })
     }
 
+    /// Whether a node waits to be fenced: that is planned without waiting for slow operations
+    /// elsewhere. The scheduler knows them as pending, and executors queue what follows on the same
+    /// resource. Half a migration is waited for.
+    fn is_urgent(&self) -> bool {
+        let Some(view) = self.view.as_ref().filter(|v| v.quorate) else { return false };
+        let cib = self.replica.cib();
+        let lost = |n: &NodeId| {
+            status::standing(cib, *n) == Some(Standing::Lost) && status::is_expected(cib, *n)
+        };
+        let migrates =
+            |op: &Element| op.attr("operation").is_some_and(|o| o.starts_with("migrate"));
+        property_is_on(cib, "stonith-enabled", true)
+            && self.settings.nodes.keys().filter(|n| !view.members.contains(n)).any(lost)
+            && !view.members.iter().any(|&m| history::pending(cib, m).any(migrates))
+    }
+
     /// Does what can be done now. Called after every input.
     pub(super) fn coordinate(&mut self) {
         if !self.is_in_step() || self.duty.is_none() {
@@ -266,7 +282,7 @@ impl Controller {
 
     fn start_planning(&mut self) {
         let wanted = self.duty.as_ref().is_some_and(|d| d.planning.is_none() && d.due.is_some());
-        if !wanted || self.is_held() || self.has_pending() {
+        if !wanted || self.is_held() || (self.has_pending() && !self.is_urgent()) {
             return;
         }
         let Some(duty) = &mut self.duty else { return };

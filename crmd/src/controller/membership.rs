@@ -24,7 +24,7 @@ const COLD_START_FENCING: Duration = Duration::from_secs(20);
 const HEALING: Duration = Duration::from_millis(700);
 const FENCE_GRACE: Duration = Duration::from_secs(2);
 /// Without fencing, a node without quorum has stopped everything this long after its view.
-const LEASE: Duration = Duration::from_millis(600);
+const LEASE: Duration = Duration::from_millis(500);
 /// Messages held while coming into step; more than this and the peers are not sane.
 const MAX_HELD: usize = 100_000;
 

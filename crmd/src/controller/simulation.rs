@@ -54,6 +54,24 @@ fn a_crashed_node_is_fenced_before_its_resources_start_elsewhere() {
 }
 
 #[test]
+fn a_slow_start_elsewhere_does_not_delay_fencing() {
+    for seed in 11..15 {
+        let mut w = world(3, seed, true);
+        w.slow = Some("a");
+        w.break_resource("a");
+        w.run_for(2_000);
+        let victim = w.location("c");
+        w.crash(victim);
+        w.run_for(3_000);
+        assert!(w.fenced.contains(&victim), "seed {seed}");
+        assert_eq!((w.running("c"), w.running("d")), (1, 1), "seed {seed}");
+        w.slow = None;
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
 fn a_coordinator_is_fenced_by_the_others_and_only_once() {
     let mut w = world(3, 6, true);
     let coordinator = w.coordinator().settings.local;

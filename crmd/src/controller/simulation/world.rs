@@ -65,6 +65,8 @@ pub struct World {
     pub fenced: BTreeSet<NodeId>,
     pub fencings: u64,
     pub fencing_works: bool,
+    /// The start of this one takes a minute.
+    pub slow: Option<&'static str>,
     replies: Vec<Reply>,
     steps: u64,
 }
@@ -85,6 +87,7 @@ impl World {
             fenced: BTreeSet::new(),
             fencings: 0,
             fencing_works: true,
+            slow: None,
             replies: Vec::new(),
             steps: 0,
         }
@@ -355,7 +358,8 @@ impl World {
             if !matches!(op.action.as_str(), "monitor" | "notify") {
                 n.recurring.retain(|(r, _, _), _| *r != op.resource);
             }
-            let delay = 1 + self.random(40);
+            let slow = op.action == "start" && self.slow == Some(&op.resource);
+            let delay = if slow { 60_000 } else { 1 + self.random(40) };
             return self.schedule_at(node, delay, Later::Ended(op, call));
         }
         n.recurring.insert((op.resource.clone(), op.action.clone(), op.interval), (call, None));

@@ -84,6 +84,8 @@ fn given<'a>(cib: &'a Element, clock: &Clock, options: &Options) -> Input<'a> {
         show_scores: options.scores,
         show_utilization: options.utilization,
         record: options.why,
+        // A document that was handed over may have had its secrets replaced (I-188).
+        sanitized: !matches!(options.source, Source::Live),
         ..Input::new(cib, clock.now)
     }
 }

@@ -184,7 +184,7 @@ impl Driver {
             self.now = now;
             for (link, flags) in ready.into_iter().enumerate() {
                 if flags.contains(PollFlags::POLLERR) {
-                    self.refusals(link, now);
+                    self.refusals(link);
                 }
                 if flags.contains(PollFlags::POLLIN) {
                     self.receive(link, &mut buffer, now);
@@ -320,10 +320,10 @@ impl Driver {
         }
     }
 
-    fn refusals(&mut self, link: usize, now: Time) {
+    fn refusals(&mut self, link: usize) {
         while let Some(address) = self.links[link].refusal() {
             if let Some(node) = self.addresses.get(&address) {
-                self.ring.refused(*node, now);
+                self.ring.refused(*node);
             }
         }
     }

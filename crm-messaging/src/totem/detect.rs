@@ -17,6 +17,8 @@ use crate::group::NodeId;
 /// waits, so that a flapping link does not make the ring re-form all the time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// So many refusals are no accident.
+const REFUSALS: u32 = 2;
 /// Of so many probes several are of full size; if all of these get lost, it is their size.
 const FULL_PROBES: u32 = 40;
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
@@ -40,6 +42,8 @@ struct Peer {
     hears: BTreeMap<NodeId, Time>,
     /// Whom it would have in its ring.
     wants: BTreeSet<NodeId>,
+    /// Whose hosts have refused its packets.
+    refused_by: BTreeSet<NodeId>,
     members: BTreeSet<NodeId>,
     /// How often it was lost lately, and when last.
     losses: u32,
@@ -109,18 +113,15 @@ impl Detector {
             peer.heard_full = Some(now);
         }
         peer.wants = listed.iter().filter(|h| h.wanted).map(|h| h.node).collect();
+        peer.refused_by = listed.iter().filter(|h| h.refused).map(|h| h.node).collect();
         peer.members.clone_from(&probe.members);
     }
 
     /// The host of a node says that nothing listens there. Only a hint, since anybody can forge
-    /// it: it counts when it is repeated and a quarter of the usual silence goes with it.
-    pub fn refused(&mut self, node: NodeId, now: Time) {
-        let silence = self.timing.dead_after;
-        let Some(peer) = self.peers.get_mut(&node) else { return };
-        let Some(heard) = peer.heard else { return };
-        peer.refusals = peer.refusals.saturating_add(1);
-        if peer.refusals >= 3 && now.since(heard) > silence / 4 {
-            peer.heard = Some(now.before(silence + self.timing.probe));
+    /// it: it shortens the silence that all survivors must agree on.
+    pub fn refused(&mut self, node: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.refusals = peer.refusals.saturating_add(1);
         }
     }
 
@@ -215,7 +216,12 @@ impl Detector {
                 .filter_map(|survivor| self.hearing(*survivor, *node))
                 .max();
             let last = last.unwrap_or_default().max(since(*node));
-            if now.since(last) > self.timing.dead_after || self.silent_as_said(*node, now) {
+            let limit = if self.is_refused(*node, &survivors) {
+                self.timing.dead_after / 3
+            } else {
+                self.timing.dead_after
+            };
+            if now.since(last) > limit || self.silent_as_said(*node, now) {
                 out.insert(*node);
             }
         }
@@ -224,8 +230,17 @@ impl Detector {
         out
     }
 
-    /// Takes away, one by one, the node with the most broken pairs (of equals the highest) until
-    /// all hear all. Every member has the same facts and so finds the same.
+    /// Whether the node's host told this node or a survivor that nothing listens there.
+    fn is_refused(&self, node: NodeId, survivors: &BTreeSet<NodeId>) -> bool {
+        let here = self.peers.get(&node).is_some_and(|peer| peer.refusals >= REFUSALS);
+        let there = |by: &NodeId| {
+            *by != node && self.peers.get(by).is_some_and(|peer| peer.refused_by.contains(&node))
+        };
+        here || survivors.iter().any(there)
+    }
+
+    /// Takes away, one by one, the node with the most broken pairs (of equals one that nobody
+    /// hears now, else the highest) until all hear all. Every member has the same facts and so finds the same.
     fn outside_of_the_clique(
         &self,
         mut rest: BTreeSet<NodeId>,
@@ -241,9 +256,13 @@ impl Detector {
         loop {
             let count =
                 |node: NodeId| rest.iter().filter(|o| **o != node && broken(node, **o)).count();
-            let worst = rest.iter().map(|node| (count(*node), *node)).max();
+            let quiet = |node: NodeId| {
+                let last = rest.iter().filter_map(|by| self.hearing(*by, node)).max();
+                last.is_none_or(|last| now.since(last) > self.fresh())
+            };
+            let worst = rest.iter().map(|node| (count(*node), quiet(*node), *node)).max();
             match worst {
-                Some((1.., node)) => {
+                Some((1.., _, node)) => {
                     rest.remove(&node);
                     out.insert(node);
                 }
@@ -314,6 +333,7 @@ impl Detector {
             node: *node,
             age: peer.last(&self.timing).map_or(Heard::NEVER, |last| now.since(last)),
             wanted: !members.contains(node) && self.wants(*node, now),
+            refused: peer.refusals >= REFUSALS,
         };
         self.peers.iter().map(entry).collect()
     }

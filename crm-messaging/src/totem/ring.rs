@@ -224,8 +224,8 @@ impl Ring {
     }
 
     /// The host of a node says that nothing listens there.
-    pub fn refused(&mut self, node: NodeId, now: Time) {
-        self.detector.refused(node, now);
+    pub fn refused(&mut self, node: NodeId) {
+        self.detector.refused(node);
     }
 
     /// A node is certainly off: it is given up as soon as it has missed a few probes. If it is

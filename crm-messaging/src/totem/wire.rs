@@ -62,6 +62,8 @@ pub struct Heard {
     pub age: Duration,
     /// It is not in the sender's ring, and the sender would have it there.
     pub wanted: bool,
+    /// Its host has said that nothing listens there.
+    pub refused: bool,
 }
 
 impl Heard {
@@ -195,6 +197,7 @@ impl Packet {
                     out.put_u32_le(heard.node.0);
                     out.put_u32_le(u32::try_from(heard.age.as_millis()).unwrap_or(u32::MAX));
                     out.put_u8(u8::from(heard.wanted));
+                    out.put_u8(u8::from(heard.refused));
                 }
                 out.put_bytes(0, probe.padding);
             }
@@ -258,6 +261,7 @@ impl Packet {
                         node: NodeId(input.try_get_u32_le()?),
                         age: Duration::from_millis(u64::from(input.try_get_u32_le()?)),
                         wanted: get_bool(input)?,
+                        refused: get_bool(input)?,
                     })
                 })?,
                 padding: input.split_to(input.len()).len(),
@@ -453,6 +457,7 @@ mod tests {
             node,
             age: Duration::from_millis(u64::from(age)),
             wanted,
+            refused: !wanted,
         });
         let heard = proptest::collection::vec(heard, 0..9);
         prop_oneof![

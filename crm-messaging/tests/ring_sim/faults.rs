@@ -59,7 +59,11 @@ fn traffic(world: &mut World) {
 
 fn run_seed(seed: u64) {
     let mut world = World::new(seed, [5, 3, 5, 7, 2][seed as usize % 5]);
-    world.refuse = world.rng.percent(50);
+    for id in world.ids() {
+        if world.rng.percent(40) {
+            world.refuse.insert(id);
+        }
+    }
     world.quorum.wait_for_all = world.rng.percent(30);
     let calm = world.rng.below(1000);
     for _ in 0..25 {

@@ -37,27 +37,60 @@ fn those_who_are_there_wait_only_a_moment_for_the_rest() {
     assert!(time < ms(600), "{time:?}");
 }
 
-#[test]
-fn a_dead_node_is_out_of_the_view_in_time() {
-    for victim in ALL {
-        let mut world = three();
-        world.crash(victim);
-        let rest: Vec<NodeId> = ALL.into_iter().filter(|id| *id != victim).collect();
-        let time = world.until_together(&rest, Duration::from_secs(2));
-        assert!(time < ms(750), "{victim:?}: {time:?}");
-        let view = world.record.view(rest[0]).unwrap();
+/// The survivors of a node's death go together from their view to the next, in that time.
+fn dies(world: &mut World, victim: NodeId, limit: Duration) {
+    let views = world.record.views_installed;
+    world.crash(victim);
+    let rest: Vec<NodeId> = world.ids().into_iter().filter(|id| *id != victim).collect();
+    let time = world.until_together(&rest, Duration::from_secs(2));
+    assert!(time < limit, "{victim:?}: {time:?}");
+    assert_eq!(world.record.views_installed - views, rest.len() as u64, "{}", world.picture());
+    for id in rest {
+        let view = world.record.view(id).unwrap();
         assert!(view.quorate);
         assert_eq!(view.departed, [(victim, Departure::Lost)]);
     }
 }
 
 #[test]
+fn a_dead_node_is_out_of_the_view_in_time() {
+    for victim in ALL {
+        dies(&mut three(), victim, ms(750));
+    }
+}
+
+#[test]
+fn a_survivor_that_was_paused_meanwhile_does_not_split_the_others() {
+    for seed in 0..60 {
+        let mut world = World::new(seed, 3);
+        world.until_together(&ALL, Duration::from_secs(1));
+        world.run(Duration::from_secs(1));
+        let victim = ALL[seed as usize % 3];
+        let paused = ALL[(seed as usize + 1) % 3];
+        let views = world.record.views_installed;
+        world.crash(victim);
+        let first = ms(world.rng.below(500));
+        world.run(first);
+        let pause = ms(world.rng.below(400));
+        world.pause(paused, pause);
+        let rest: Vec<NodeId> = ALL.into_iter().filter(|id| *id != victim).collect();
+        world.until_together(&rest, Duration::from_secs(2));
+        assert_eq!(world.record.views_installed - views, 2, "seed {seed}: {}", world.picture());
+    }
+}
+
+#[test]
 fn a_dead_process_on_a_living_host_is_found_faster() {
-    let mut world = three();
-    world.refuse = true;
-    world.crash(NodeId(2));
-    let time = world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(2));
-    assert!(time < ms(400), "{time:?}");
+    // Hosts do not answer everyone: they send such answers seldom.
+    for told in [vec![1, 2, 3], vec![1], vec![2], vec![3], vec![1, 2], vec![2, 3]] {
+        for victim in ALL {
+            let mut world = three();
+            world.refuse = told.iter().copied().map(NodeId).collect();
+            world.refuse.remove(&victim);
+            let limit = if world.refuse.is_empty() { ms(750) } else { ms(400) };
+            dies(&mut world, victim, limit);
+        }
+    }
 }
 
 #[test]

@@ -94,7 +94,8 @@ pub struct World {
     disks: BTreeMap<NodeId, u64>,
     starts: u64,
     pub quorum: QuorumConfig,
-    pub refuse: bool,
+    /// Who is told by the hosts of nodes without a process that there is none.
+    pub refuse: BTreeSet<NodeId>,
 }
 
 impl World {
@@ -118,7 +119,7 @@ impl World {
             disks: BTreeMap::new(),
             starts: 0,
             quorum: QuorumConfig { expected_votes: nodes, two_node: false, wait_for_all: false },
-            refuse: false,
+            refuse: BTreeSet::new(),
         };
         for id in 1..=nodes {
             world.start(NodeId(id));
@@ -241,13 +242,13 @@ impl World {
     }
 
     fn transmit(&mut self, packet: Packet) {
-        if self.refuse && self.nodes[&packet.to].is_none() {
+        if self.refuse.contains(&packet.from) && self.nodes[&packet.to].is_none() {
             let (from, to) = (packet.from, packet.to);
             // The host answers that there is nobody.
             if !self.network.cut.contains(&(from, to))
                 && let Some(Some(node)) = self.nodes.get_mut(&from)
             {
-                node.ring.refused(to, Time::since_start(self.now - node.lost));
+                node.ring.refused(to);
             }
         }
         if packet.from == self.network.largest.0 && packet.body.len() > self.network.largest.1 {

@@ -122,7 +122,7 @@ fn priority_delay(cluster: &Cluster, node: NodeIx) -> i64 {
 
 /// Phase 9: fencing and shutdown actions, and their order.
 pub(super) fn plan(cluster: &mut Cluster) {
-    let any_managed = cluster.resources.iter().any(|r| r.is_primitive() && r.managed);
+    let any_managed = cluster.resources.iter().any(|r| r.managed);
     let mut dc_down = None;
     let mut fencings: Vec<ActionIx> = Vec::new();
     let mut shutdowns: Vec<ActionIx> = Vec::new();

@@ -37,9 +37,9 @@ pub(super) fn add_running(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, faile
         add_score(cluster, rsc, node, Score::INFINITY, Cause::Unmanaged);
         let mut parent = cluster[rsc].parent;
         while let Some(p) = parent.filter(|_| cluster[node].online) {
-            if !cluster[p].active_on.contains(&node) {
-                cluster[p].active_on.push(node);
-            }
+            // Also where it is listed already: instances are sorted by the length of this list
+            // (P-108), and the reference does not look.
+            cluster[p].active_on.push(node);
             parent = cluster[p].parent;
         }
         return;

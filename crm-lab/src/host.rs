@@ -236,21 +236,22 @@ impl Lab {
         }
     }
 
-    /// Command lines of a host's processes, from the machine's process table.
+    /// Command lines of a host's processes, by the numbers they have in the host.
+    ///
+    /// Read from the host's process table through its root, not by asking anything that runs on
+    /// it: a process that has changed its user hides its namespaces even from its maker.
     pub fn processes(&self, name: &str) -> Vec<(i32, String)> {
         let Ok(init) = self.locked().init(name) else { return Vec::new() };
-        let space = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let Some(wanted) = space(init.as_raw()) else { return Vec::new() };
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let table = PathBuf::from(format!("/proc/{init}/root/proc"));
+        let entries = fs::read_dir(&table).into_iter().flatten().flatten();
         let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| space(*pid).as_ref() == Some(&wanted))
-            .filter_map(|pid| {
-                let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-                let words = line.split(|b| *b == 0).filter(|w| !w.is_empty());
-                let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-                (!words.is_empty()).then(|| (pid, words.join(" ")))
-            })
-            .collect()
+        pids.filter_map(|pid| {
+            let line = fs::read(table.join(pid.to_string()).join("cmdline")).ok()?;
+            let words = line.split(|b| *b == 0).filter(|w| !w.is_empty());
+            let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+            (!words.is_empty()).then(|| (pid, words.join(" ")))
+        })
+        .collect()
     }
 
     /// The content of a file on a host's disk (not of its memory: `/run` and `/tmp` are empty).

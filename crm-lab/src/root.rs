@@ -118,7 +118,7 @@ pub(crate) fn enter(root: &Path, program: &Path, boot_id: &str) -> Result<()> {
         }
     }
     bind(program, &root.join(PROGRAM))?;
-    fresh("tmpfs", &root.join("run"))?;
+    private_memory(&root.join("run"))?;
     fresh("tmpfs", &root.join("tmp"))?;
     fresh("proc", &root.join("proc"))?;
     if fresh("sysfs", &root.join("sys")).is_err() {
@@ -134,7 +134,7 @@ pub(crate) fn enter(root: &Path, program: &Path, boot_id: &str) -> Result<()> {
 }
 
 fn devices(dev: &Path) -> Result<()> {
-    fresh("tmpfs", dev)?;
+    private_memory(dev)?;
     for device in ["null", "zero", "full", "random", "urandom", "tty"] {
         let at = dev.join(device);
         fs::write(&at, "").doing(format!("making {}", at.display()))?;
@@ -147,6 +147,13 @@ fn devices(dev: &Path) -> Result<()> {
     }
     fs::create_dir(dev.join("shm")).doing("making /dev/shm")?;
     fresh("tmpfs", &dev.join("shm"))
+}
+
+/// Memory that only root may write to. Where everybody may, the kernel refuses to open a file of
+/// another owner for writing (`fs.protected_regular`), `/dev/null` of the machine among them.
+fn private_memory(at: &Path) -> Result<()> {
+    mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))
+        .doing(format!("mounting memory on {}", at.display()))
 }
 
 fn fresh(kind: &str, at: &Path) -> Result<()> {

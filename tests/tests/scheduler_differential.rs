@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crm_core::cib::Element;
-use crm_tests::conformance::{Reference, differences, ours, sample, shrink};
+use crm_tests::conformance::{GAVE_UP, Reference, differences, ours, sample, shrink};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Questions that may be asked while making one document smaller.
@@ -47,6 +47,8 @@ enum Outcome {
     Agree,
     /// The reference does not accept the document: nothing can be said.
     Refused(String),
+    /// The reference never ends on it, or crashes: nothing can be said either.
+    Endless,
     Differ(Vec<String>),
 }
 
@@ -56,7 +58,17 @@ fn compare(reference: &Reference, cib: &Element, arguments: &[String]) -> Outcom
         std::fs::write(file.path(), cib.to_pretty())?;
         let path: &Path = file.path();
         let want = reference.run(path, arguments)?;
-        if want.exits.iter().any(|code| !matches!(code, 0 | 1)) {
+        if want.exits.contains(&GAVE_UP) {
+            return Ok(Outcome::Endless);
+        }
+        if want.exits.contains(&-1) {
+            // A signal ended it: its own trouble.
+            return Ok(Outcome::Endless);
+        }
+        let invalid = ["validity error", "Schema validation"];
+        if want.exits.iter().any(|code| !matches!(code, 0 | 1))
+            || invalid.iter().any(|words| want.summary.contains(words))
+        {
             return Ok(Outcome::Refused(format!("{:?} {}", want.exits, want.summary)));
         }
         let found = differences(&want, &ours(path, arguments, &[])?);
@@ -70,6 +82,7 @@ fn compare(reference: &Reference, cib: &Element, arguments: &[String]) -> Outcom
 struct Tally {
     features: BTreeMap<&'static str, usize>,
     differ: Vec<u64>,
+    endless: Vec<u64>,
     refused: Vec<(u64, String)>,
     shown: Vec<String>,
 }
@@ -105,6 +118,7 @@ fn one(reference: &Reference, seed: u64, tally: &Mutex<Tally>) {
     }
     match compare(reference, &sample.cib, &sample.arguments) {
         Outcome::Agree => {}
+        Outcome::Endless => lock().endless.push(seed),
         Outcome::Refused(reason) => lock().refused.push((seed, reason)),
         Outcome::Differ(found) => {
             if let Some(directory) = std::env::var_os("CRM_KEEP") {
@@ -133,6 +147,11 @@ fn smaller(
     arguments: &[String],
     mut found: Vec<String>,
 ) -> String {
+    // The levels on which the two differ: shrinking must not wander off to another disagreement.
+    let levels = |found: &[String]| -> Vec<String> {
+        found.iter().filter_map(|f| f.split_whitespace().next().map(String::from)).collect()
+    };
+    let wanted = levels(&found);
     let small = shrink(cib, SHRINK_BUDGET, &mut |candidate| match compare(
         reference, candidate, arguments,
     ) {
@@ -140,7 +159,7 @@ fn smaller(
             found = differences;
             true
         }
-        Outcome::Agree | Outcome::Refused(_) => false,
+        Outcome::Agree | Outcome::Refused(_) | Outcome::Endless => false,
     });
     format!(
         "=== seed {seed}: crm_simulate -S {}\n{}\n{}",
@@ -152,9 +171,10 @@ fn smaller(
 
 fn report(tally: &Tally, count: usize) -> Result<(), Failed> {
     let mut text = format!(
-        "{count} clusters, {} differ, {} refused by the reference\n",
+        "{count} clusters, {} differ, {} refused by the reference, on {} it breaks\n",
         tally.differ.len(),
-        tally.refused.len()
+        tally.refused.len(),
+        tally.endless.len()
     );
     for (feature, times) in &tally.features {
         text.push_str(&format!("{times:7} {feature}\n"));

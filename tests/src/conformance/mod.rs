@@ -18,7 +18,7 @@ use crm_shell::compat::simulate;
 
 pub use graph::Shape;
 pub use random::{Sample, sample};
-pub use reference::Reference;
+pub use reference::{GAVE_UP, Reference};
 pub use replay::replay;
 pub use shrink::shrink;
 

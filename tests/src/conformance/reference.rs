@@ -6,6 +6,11 @@ use std::process::{Command, Stdio};
 
 use super::Verdict;
 
+/// Seconds after which a run of the reference is given up: on some documents it never ends.
+const PATIENCE: &str = "20";
+/// The exit code of a run that was given up.
+pub const GAVE_UP: i32 = 124;
+
 /// A `crm_simulate` that is not ours.
 #[derive(Clone, Debug)]
 pub struct Reference {
@@ -37,8 +42,13 @@ impl Reference {
         let directory = tempfile::tempdir()?;
         let graph = directory.path().join("graph.xml");
         let command = || {
-            let mut command = Command::new(&self.program);
-            command.env_clear().env("LC_ALL", "C").env("TZ", "UTC");
+            let mut command = Command::new("timeout");
+            command.arg(PATIENCE).arg(&self.program);
+            command
+                .env("LC_ALL", "C")
+                .env_remove("CIB_file")
+                .env_remove("CIB_shadow")
+                .env("TZ", "UTC");
             command.env("CIB_shadow_dir", directory.path()).stdin(Stdio::null());
             command.arg("-x").arg(cib);
             command

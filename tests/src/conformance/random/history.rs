@@ -214,6 +214,9 @@ fn record(draft: &mut Draft, host: &Host, leaf: &Leaf, name: &str, ops: &[Op]) {
                 element.set_attr("op-restart-digest", "f2317cad3d54cec5d7d7aa7d0bf35cf8");
             }
         }
+        // A later result takes the place of an earlier one, as on a live cluster.
+        let id = element.id().unwrap_or_default().to_string();
+        entry.retain(|old| old.id() != Some(&id));
         entry.push(element);
     }
     let is_it = |s: &&mut Element| s.attr("uname") == Some(&host.name);

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crm_core::cib::{Element, Patch};
 use crm_core::scheduler::digest::recorded;
 use crm_core::scheduler::model::Table;
-use crm_core::transition::{ABORT_ALL, Action, ActionId, ActionIx, ActionKind, Ending, Executor};
+use crm_core::transition::{
+    ABORT_ALL, Action, ActionId, ActionIx, ActionKind, Ending, Executor, Graph, Presence,
+};
 use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
 use crm_messaging::proto::peer::{Agent, Forget, LeaseOver, Order, Result as OpResult};
@@ -345,7 +347,7 @@ impl Controller {
         self.transitions += 1;
         let number = self.transitions;
         let count = graph.len();
-        let executor = Executor::new(graph, limit);
+        let executor = Executor::new(probe_before_leaving(graph), limit);
         duty.running = Some(Running { executor, number, deadlines: BTreeMap::new() });
         self.event("transition", "", "", format!("transition {number}: {count} actions"));
     }
@@ -587,6 +589,26 @@ impl Controller {
             running.executor.finish(ix, outcome);
         }
     }
+}
+
+/// A node leaves only when its probes are done (D6): a daemon that was restarted and is stopped at
+/// once may have services that nobody knows of yet. If a probe finds one, the next plan stops it.
+fn probe_before_leaving(mut graph: Graph) -> Graph {
+    let on = |a: &Action| a.node.as_ref().map(|n| n.name.clone());
+    let leaving: Vec<_> = graph
+        .included()
+        .filter(|(_, a)| a.operation == "do_shutdown")
+        .map(|(ix, a)| (ix, on(a)))
+        .collect();
+    for (shutdown, node) in leaving {
+        let probes: Vec<_> = graph
+            .included()
+            .filter(|(_, a)| a.operation == "monitor" && a.interval_ms() == 0 && on(a) == node)
+            .map(|(ix, _)| ix)
+            .collect();
+        probes.into_iter().for_each(|p| graph.order(p, shutdown, Presence::Trigger));
+    }
+    graph
 }
 
 /// Adds what [`Controller::introduce`] writes.

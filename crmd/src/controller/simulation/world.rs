@@ -190,6 +190,11 @@ impl World {
 
     /// `some` come into one ring, without the rest.
     pub fn meet(&mut self, some: &[NodeId]) {
+        let rings: BTreeSet<RingId> =
+            some.iter().filter_map(|n| Some(self.nodes.get(n)?.ring)).collect();
+        for ring in rings {
+            self.reform(ring, |n| !some.contains(&n), &BTreeSet::new());
+        }
         self.form(some, &BTreeSet::new());
     }
 
@@ -622,13 +627,22 @@ impl World {
 
     pub fn trouble(&mut self) {
         let node = NodeId(1 + u32::try_from(self.random(u64::from(self.count))).unwrap());
-        match (self.random(7), self.is_up(node)) {
+        match (self.random(11), self.is_up(node)) {
             (0, true) => self.crash(node),
             (1, true) => self.split(&[node]),
             (2, true) => self.restart_daemon(node),
             (3, _) => self.merge_all(),
             (4, true) => self.stop(node),
             (5, true) => self.break_resource("a"),
+            (6, _) => self.scatter(),
+            (7, _) => self.fencing_works = !self.fencing_works,
+            (8, _) => self.slow = if self.slow.is_some() { None } else { Some("c") },
+            (9, _) => {
+                let other = NodeId(1 + node.0 % self.count);
+                let some: Vec<NodeId> =
+                    [node, other].into_iter().filter(|n| self.is_up(*n)).collect();
+                self.meet(&some);
+            }
             (_, false) => {
                 self.boot(node);
                 self.merge_all();
@@ -639,7 +653,10 @@ impl World {
 
     /// Everything is switched on and connected.
     pub fn repair(&mut self) {
-        self.run_for(20_000);
+        self.fencing_works = true;
+        self.slow = None;
+        // Clean stops that are under way come to their end, slow starts included.
+        self.run_for(130_000);
         for n in (1..=self.count).map(NodeId) {
             if !self.is_up(n) {
                 self.boot(n);

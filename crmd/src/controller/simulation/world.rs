@@ -42,6 +42,8 @@ struct Node {
     /// Recurring operations that have not been cancelled, and their last exit code.
     recurring: BTreeMap<(String, String, Duration), (u64, Option<i32>)>,
     calls: u64,
+    /// Executors run one operation at a time per resource.
+    busy: BTreeMap<String, Ms>,
 }
 
 struct Ring {
@@ -131,6 +133,7 @@ impl World {
             later: BTreeMap::new(),
             recurring: BTreeMap::new(),
             calls: 0,
+            busy: BTreeMap::new(),
         };
         self.nodes.insert(node, entry);
         self.form(&[node], &BTreeSet::new());
@@ -365,7 +368,11 @@ impl World {
             }
             let slow = op.action == "start" && self.slow == Some(&op.resource);
             let delay = if slow { 60_000 } else { 1 + self.random(40) };
-            return self.schedule_at(node, delay, Later::Ended(op, call));
+            let now = self.now;
+            let Some(n) = self.nodes.get_mut(&node) else { return };
+            let end = n.busy.get(&op.resource).copied().unwrap_or(0).max(now) + delay;
+            n.busy.insert(op.resource.clone(), end);
+            return self.schedule_at(node, end - now, Later::Ended(op, call));
         }
         n.recurring.insert((op.resource.clone(), op.action.clone(), op.interval), (call, None));
         self.schedule_at(node, 1, Later::Recur(op, call));

@@ -53,7 +53,7 @@ pub fn parse(text: &str) -> Result<Element, ParseError> {
 pub fn parse_with_limits(text: &str, limits: ParseLimits) -> Result<Element, ParseError> {
     let mut reader = Reader::from_str(text);
     let mut builder =
-        Builder { limits, names: BTreeSet::new(), stack: Vec::new(), elements: 0, root: None };
+        Builder { limits, names: Names::default(), stack: Vec::new(), elements: 0, root: None };
     loop {
         let before = position(&reader);
         let step = match reader.read_event() {
@@ -131,24 +131,50 @@ fn locate(text: &str, offset: usize, message: String) -> ParseError {
     ParseError { line, column, message }
 }
 
+/// Names of elements and attributes, each kept once.
+#[derive(Default)]
+struct Names {
+    known: BTreeSet<Arc<str>>,
+    /// Names seen lately, by length and last byte: nearly every name of a large document.
+    recent: Vec<Option<Arc<str>>>,
+}
+
+impl Names {
+    const RECENT: usize = 256;
+
+    fn intern(&mut self, name: &str) -> Arc<str> {
+        if self.recent.is_empty() {
+            self.recent.resize(Names::RECENT, None);
+        }
+        let last = name.as_bytes().last().copied().unwrap_or_default();
+        let first = name.as_bytes().first().copied().unwrap_or_default();
+        let hash = name.len() * 31 + usize::from(last) * 7 + usize::from(first);
+        let slot = &mut self.recent[hash % Names::RECENT];
+        match slot {
+            Some(known) if **known == *name => known.clone(),
+            _ => {
+                let found = self.known.get(name).cloned();
+                let kept = found.unwrap_or_else(|| {
+                    let new: Arc<str> = name.into();
+                    self.known.insert(new.clone());
+                    new
+                });
+                *slot = Some(kept.clone());
+                kept
+            }
+        }
+    }
+}
+
 struct Builder {
     limits: ParseLimits,
-    names: BTreeSet<Arc<str>>,
+    names: Names,
     stack: Vec<Element>,
     elements: usize,
     root: Option<Element>,
 }
 
 impl Builder {
-    fn intern(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return known.clone();
-        }
-        let new: Arc<str> = name.into();
-        self.names.insert(new.clone());
-        new
-    }
-
     fn open(&mut self, tag: &BytesStart<'_>) -> Result<(), String> {
         self.elements += 1;
         if self.stack.len() >= self.limits.depth {
@@ -157,9 +183,12 @@ impl Builder {
         if self.elements > self.limits.elements {
             return Err(format!("more than {} elements", self.limits.elements));
         }
-        let name = self.intern(tag.name().as_ref());
-        let mut attributes: Vec<(Arc<str>, Box<str>)> = Vec::new();
-        for attribute in tag.attributes() {
+        let name = self.names.intern(tag.name().as_ref());
+        let quotes = tag.bytes().filter(|&b| b == b'"').count();
+        let most = (quotes / 2).min(self.limits.attributes);
+        let mut attributes: Vec<(Arc<str>, Box<str>)> = Vec::with_capacity(most);
+        let mut unchecked = tag.attributes();
+        for attribute in unchecked.with_checks(false) {
             let attribute = attribute.map_err(|e| format!("in <{name}>: {e}"))?;
             if attributes.len() >= self.limits.attributes {
                 return Err(format!(
@@ -167,11 +196,20 @@ impl Builder {
                     self.limits.attributes
                 ));
             }
-            let key = self.intern(attribute.key.as_ref());
-            let value = attribute
-                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                .map_err(|e| format!("in <{name} {key}=...>: {e}"))?;
-            attributes.push((key, value.into()));
+            let key = self.names.intern(attribute.key.as_ref());
+            if attributes.iter().any(|(known, _)| Arc::ptr_eq(known, &key)) {
+                return Err(format!("<{name}> has the attribute '{key}' twice"));
+            }
+            let raw = &*attribute.value;
+            let value = if raw.bytes().any(|b| matches!(b, b'&' | b'\t' | b'\n' | b'\r')) {
+                attribute
+                    .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                    .map_err(|e| format!("in <{name} {key}=...>: {e}"))?
+                    .into()
+            } else {
+                raw.into()
+            };
+            attributes.push((key, value));
         }
         self.stack.push(Element::with_parts(name, attributes));
         Ok(())

@@ -138,11 +138,12 @@ fn blocks(cluster: &Cluster, rsc: RscIx, node: NodeIx, entry: Option<(HistoryIx,
     };
     match entry {
         Some((history, op)) => blocking(&cluster[history].ops[op]),
-        None => r
+        // By name: an entry that belongs to another anonymous instance counts too.
+        None => cluster
             .histories
             .iter()
-            .filter(|h| cluster[**h].node == node)
-            .any(|h| cluster[*h].ops.iter().any(blocking)),
+            .filter(|h| h.node == node && *h.id == *history_id)
+            .any(|h| h.ops.iter().any(blocking)),
     }
 }
 

@@ -196,9 +196,9 @@ impl Placement<'_> {
 
     /// The final index of an instance (P-122 step 6).
     fn take_index_from_clone(&mut self, clone: RscIx, instance: RscIx) {
-        let unmanaged_promoted =
-            !self.c[instance].managed && self.next_role_of(instance) == Role::Promoted;
-        if unmanaged_promoted {
+        // The instance's own next role: of a group that of its first member.
+        let r = &self.c[instance];
+        if !r.managed && r.next_role == Role::Promoted {
             self.c[instance].promotion_index = Score::INFINITY;
             self.record_step(instance, Score::INFINITY, true, Cause::Unmanaged);
             return;

@@ -1,4 +1,5 @@
 //! Tests that cross crates.
 
+pub mod checker;
 pub mod conformance;
 pub mod shell_suite;

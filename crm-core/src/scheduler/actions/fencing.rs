@@ -13,9 +13,16 @@ use super::{notify, shutdown, unfencing};
 
 /// A-19, I-28: whether the cluster is able to fence the node.
 pub fn can_fence(cluster: &Cluster, node: NodeIx) -> bool {
+    can_fence_within(cluster, node, cluster.nodes.len())
+}
+
+/// As [`can_fence`], through at most `depth` guests inside each other: a guest that is recorded to
+/// host itself cannot be fenced.
+fn can_fence_within(cluster: &Cluster, node: NodeIx, depth: usize) -> bool {
     if cluster.is_guest(node) {
         let hosts = container_of(cluster, node).map_or(&[][..], |k| &cluster[k].active_on);
-        return hosts.iter().all(|&h| cluster[h].online || can_fence(cluster, h));
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        return hosts.iter().all(|&h| cluster[h].online || can_fence_within(cluster, h, depth));
     }
     let options = &cluster.options;
     options.fencing

@@ -1,0 +1,382 @@
+//! What must hold in every legal execution of a graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::facts::{Clone, Facts, Known, Order, State};
+use super::plan::{Action, Plan};
+
+/// What is judged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Rule {
+    /// The graph can be executed to its end.
+    Executable,
+    /// A resource that exists once is never active twice.
+    ActiveOnce,
+    /// What is ordered happens in that order.
+    Ordered,
+    /// What belongs together ends up together, what does not, apart.
+    Colocated,
+    /// Nothing starts on a node before that is fenced, and nothing that ran there starts elsewhere.
+    FencedFirst,
+    /// Nothing is done to what is not managed.
+    ManagedOnly,
+    /// No more instances than configured.
+    WithinLimits,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Rule; 7] = [
+        Rule::Executable,
+        Rule::ActiveOnce,
+        Rule::Ordered,
+        Rule::Colocated,
+        Rule::FencedFirst,
+        Rule::ManagedOnly,
+        Rule::WithinLimits,
+    ];
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One thing that was judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Duty {
+    /// By which rule.
+    pub rule: Rule,
+    /// The action that it is about.
+    pub action: u32,
+    /// What must be, in words.
+    pub text: String,
+    /// Whether it is.
+    pub kept: bool,
+}
+
+/// The verdict.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Everything that was judged.
+    pub duties: Vec<Duty>,
+}
+
+impl Report {
+    /// What does not hold.
+    pub fn complaints(&self) -> impl Iterator<Item = &Duty> {
+        self.duties.iter().filter(|d| !d.kept)
+    }
+
+    /// True if this rule is broken.
+    pub fn breaks(&self, rule: Rule) -> bool {
+        self.complaints().any(|d| d.rule == rule)
+    }
+
+    fn judge(&mut self, rule: Rule, action: u32, kept: bool, text: String) {
+        self.duties.push(Duty { rule, action, text, kept });
+    }
+}
+
+/// Judges a graph by a CIB.
+pub fn check(facts: &Facts, plan: &Plan) -> Report {
+    let mut report = Report::default();
+    let stuck = plan.stuck();
+    for &id in plan.actions.keys() {
+        let text = format!("action {id} can be reached");
+        report.judge(Rule::Executable, id, !stuck.contains(&id), text);
+    }
+    active_once(facts, plan, &mut report);
+    ordered(facts, plan, &mut report);
+    colocated(facts, plan, &mut report);
+    fenced_first(facts, plan, &mut report);
+    managed_only(facts, plan, &mut report);
+    within_limits(facts, plan, &mut report);
+    report
+}
+
+/// Starts that an agent carries out, with the resource and the node.
+fn starts(plan: &Plan) -> impl Iterator<Item = (u32, &str, &str)> {
+    plan.actions.iter().filter_map(|(id, a)| {
+        let real = a.is_real() && a.operation == "start";
+        let (rsc, node) = (a.primitive.as_deref()?, a.node.as_deref()?);
+        real.then_some((*id, rsc, node))
+    })
+}
+
+fn active_once(facts: &Facts, plan: &Plan, report: &mut Report) {
+    for (start, rsc, node) in starts(plan) {
+        let Some(primitive) = facts.primitives.get(rsc).filter(|p| p.single) else { continue };
+        if primitive.managed != Known::Yes {
+            continue;
+        }
+        for other in facts.active(rsc).into_iter().filter(|n| *n != node) {
+            if !facts.online.contains(other) && !plan.fenced().contains_key(other) {
+                // What a clean offline node is recorded to run does not run.
+                continue;
+            }
+            let key = format!("{rsc}_stop_0");
+            let there = |a: &Action| a.node.as_deref().is_none_or(|n| n == other);
+            let stopped = plan.with_key(&key).any(|(s, a)| there(a) && plan.precedes(s, start));
+            let text = format!("{rsc} has stopped on {other} before it starts on {node}");
+            report.judge(Rule::ActiveOnce, start, stopped, text);
+        }
+        for (second, _, elsewhere) in starts(plan).filter(|s| s.1 == rsc && s.0 != start) {
+            let text = format!("{rsc} starts on {node} only, not on {elsewhere}");
+            report.judge(Rule::ActiveOnce, second, false, text);
+        }
+    }
+}
+
+/// The action that begins, or that completes, what a plain resource does.
+fn moment(facts: &Facts, plan: &Plan, rsc: &str, action: &str, done: bool) -> Option<u32> {
+    let operation = match (facts.groups.contains_key(rsc), done, action) {
+        (true, true, "start") => "running",
+        (true, true, "stop") => "stopped",
+        _ => action,
+    };
+    let single = facts.primitives.get(rsc).is_some_and(|p| p.single && p.managed == Known::Yes);
+    if !single && !facts.groups.contains_key(rsc) {
+        return None;
+    }
+    let key = format!("{rsc}_{operation}_0");
+    let mut found = plan.with_key(&key);
+    let (id, _) = found.next()?;
+    // Several stops of a multiply active resource are no one moment.
+    found.next().is_none().then_some(id)
+}
+
+fn moves(plan: &Plan, rsc: &str) -> bool {
+    let key = |task: &str| format!("{rsc}_{task}_0");
+    plan.with_key(&key("migrate_from")).next().is_some()
+        || plan.with_key(&key("migrate_to")).next().is_some()
+}
+
+fn ordered(facts: &Facts, plan: &Plan, report: &mut Report) {
+    for (id, group) in facts.groups.iter().filter(|(_, g)| g.ordered == Known::Yes) {
+        for pair in group.members.windows(2) {
+            let order = |first: &str, then: &str, action: &str| Order {
+                id: id.clone(),
+                first: first.into(),
+                first_action: action.into(),
+                then: then.into(),
+                then_action: action.into(),
+                symmetrical: false,
+            };
+            if !moves(plan, &pair[0]) && !moves(plan, &pair[1]) {
+                in_order(facts, plan, report, &order(&pair[0], &pair[1], "start"));
+                in_order(facts, plan, report, &order(&pair[1], &pair[0], "stop"));
+            }
+        }
+    }
+    for order in &facts.orders {
+        let inside = |group: &str, member: &str| {
+            facts.primitives.get(member).is_some_and(|p| p.within.iter().any(|w| w == group))
+        };
+        let (first, then) = (order.first.as_str(), order.then.as_str());
+        if first == then
+            || inside(first, then)
+            || inside(then, first)
+            || moves(plan, &order.first)
+            || moves(plan, &order.then)
+        {
+            continue;
+        }
+        in_order(facts, plan, report, order);
+        let inverse = |a: &str| match a {
+            "start" => Some("stop".to_string()),
+            "stop" => Some("start".to_string()),
+            _ => None,
+        };
+        let back = inverse(&order.first_action).zip(inverse(&order.then_action));
+        if let Some((first_action, then_action)) = back.filter(|_| order.symmetrical) {
+            let inverse = Order {
+                first: order.then.clone(),
+                first_action: then_action,
+                then: order.first.clone(),
+                then_action: first_action,
+                ..order.clone()
+            };
+            in_order(facts, plan, report, &inverse);
+        }
+    }
+}
+
+fn in_order(facts: &Facts, plan: &Plan, report: &mut Report, order: &Order) {
+    let first = moment(facts, plan, &order.first, &order.first_action, true);
+    let then = moment(facts, plan, &order.then, &order.then_action, false);
+    // What runs inside a guest cannot be ordered relative to that guest.
+    let on_guest = |id: u32| {
+        let node = plan.actions.get(&id).and_then(|a| a.node.as_deref());
+        node.is_some_and(|n| !facts.members.contains(n))
+    };
+    if let Some((first, then)) = first.zip(then).filter(|(a, b)| !on_guest(*a) && !on_guest(*b)) {
+        let text = format!(
+            "{} of {} comes before {} of {} ({})",
+            order.first_action, order.first, order.then_action, order.then, order.id
+        );
+        report.judge(Rule::Ordered, then, plan.precedes(first, then), text);
+    }
+}
+
+/// Where a single resource will run when all is done, if that is certain.
+fn finally(facts: &Facts, plan: &Plan, rsc: &str) -> Option<BTreeSet<String>> {
+    let mut nodes: BTreeSet<String> = facts
+        .recorded(rsc)?
+        .into_iter()
+        .filter(|(n, s)| *s != State::Stopped && facts.online.contains(*n))
+        .map(|(n, _)| n.to_string())
+        .collect();
+    let fenced = plan.fenced();
+    nodes.retain(|n| !fenced.contains_key(n.as_str()));
+    let of_rsc = plan.actions.values().filter(|a| a.primitive.as_deref() == Some(rsc));
+    let (gone, come): (Vec<_>, Vec<_>) = of_rsc
+        .filter(|a| matches!(a.operation.as_str(), "stop" | "start" | "migrate_from"))
+        .partition(|a| a.operation == "stop");
+    for action in gone {
+        nodes.remove(action.node.as_deref()?);
+    }
+    for action in come {
+        nodes.insert(action.node.clone()?);
+    }
+    Some(nodes)
+}
+
+fn colocated(facts: &Facts, plan: &Plan, report: &mut Report) {
+    for (id, group) in facts.groups.iter().filter(|(_, g)| g.colocated == Known::Yes) {
+        for pair in group.members.windows(2) {
+            end_up(facts, plan, report, (&pair[1], &pair[0], true, id));
+        }
+    }
+    for c in &facts.colocations {
+        let alone = |id: &str| facts.primitives.get(id).is_some_and(|p| p.within.is_empty());
+        if alone(&c.dependent) && alone(&c.primary) {
+            end_up(facts, plan, report, (&c.dependent, &c.primary, c.together, &c.id));
+        }
+    }
+}
+
+/// Two resources end up on one node, or not.
+fn end_up(
+    facts: &Facts,
+    plan: &Plan,
+    report: &mut Report,
+    (dependent, primary, together, id): (&str, &str, bool, &str),
+) {
+    let plain =
+        |id: &str| facts.primitives.get(id).is_some_and(|p| p.single && p.managed == Known::Yes);
+    if !plain(dependent) || !plain(primary) || dependent == primary {
+        return;
+    }
+    if facts.attracts_itself(dependent) || facts.attracts_itself(primary) {
+        return;
+    }
+    let places = finally(facts, plan, dependent).zip(finally(facts, plan, primary));
+    let Some((here, there)) = places else { return };
+    let started = starts(plan).find(|(_, rsc, _)| *rsc == dependent);
+    let (Some((start, ..)), 1, 1) = (started, here.len(), there.len()) else { return };
+    let how = if together { "with" } else { "apart from" };
+    let text = format!("{dependent} ends up {how} {primary} ({id})");
+    report.judge(Rule::Colocated, start, (here == there) == together, text);
+}
+
+fn fenced_first(facts: &Facts, plan: &Plan, report: &mut Report) {
+    let fenced = plan.fenced();
+    for (start, rsc, node) in starts(plan) {
+        if let Some(&fence) = fenced.get(node) {
+            let text = format!("{node} is fenced before {rsc} starts there");
+            report.judge(Rule::FencedFirst, start, plan.precedes(fence, start), text);
+        }
+        let Some(primitive) = facts.primitives.get(rsc) else { continue };
+        if !primitive.single || primitive.needs_fencing != Known::Yes {
+            continue;
+        }
+        for other in facts.active(rsc).into_iter().filter(|n| *n != node) {
+            if let Some(&fence) = fenced.get(other) {
+                let text = format!("{other} is fenced before {rsc} starts on {node}");
+                report.judge(Rule::FencedFirst, start, plan.precedes(fence, start), text);
+            }
+        }
+    }
+}
+
+fn managed_only(facts: &Facts, plan: &Plan, report: &mut Report) {
+    const CHANGES: [&str; 6] = ["start", "stop", "promote", "demote", "migrate_to", "migrate_from"];
+    for (&id, action) in &plan.actions {
+        if !action.is_real() || !CHANGES.contains(&action.operation.as_str()) {
+            continue;
+        }
+        let Some(rsc) = action.primitive.as_deref() else { continue };
+        let base = rsc.split(':').next().unwrap_or(rsc);
+        let known = facts.primitives.get(rsc).or_else(|| facts.primitives.get(base));
+        if let Some(primitive) = known.filter(|p| p.managed != Known::Open) {
+            let text = format!("{} of {rsc} is done to a managed resource", action.operation);
+            report.judge(Rule::ManagedOnly, id, primitive.managed == Known::Yes, text);
+        }
+    }
+}
+
+fn within_limits(facts: &Facts, plan: &Plan, report: &mut Report) {
+    // The peers place two instances of a cloned group on one node when its members disagree about
+    // where they want to be; we do as they do, so only clones of one primitive are judged.
+    for (id, clone) in &facts.clones {
+        let direct = |m: &&String| facts.primitives.get(*m).is_some_and(|p| p.within.len() == 1);
+        for member in clone.members.iter().filter(direct) {
+            instances_within_limits(facts, plan, report, (id, clone, member));
+        }
+    }
+}
+
+/// Instances of one member of a clone, by node, when all is done; and what comes.
+fn instances_within_limits(
+    facts: &Facts,
+    plan: &Plan,
+    report: &mut Report,
+    (id, clone, member): (&str, &Clone, &str),
+) {
+    let Some(recorded) = facts.recorded(member) else { return };
+    let fenced = plan.fenced();
+    let mut running: BTreeMap<&str, usize> = BTreeMap::new();
+    for (node, state) in recorded {
+        let lives = facts.online.contains(node) && !fenced.contains_key(node);
+        if state != State::Stopped && lives {
+            running.insert(node, 1);
+        }
+    }
+    let mut comes = None;
+    for (&ix, action) in plan.actions.iter().filter(|(_, a)| a.is_real()) {
+        let rsc = action.primitive.as_deref().unwrap_or_default();
+        let (Some(node), true) = (action.node.as_deref(), base(rsc) == member) else { continue };
+        match action.operation.as_str() {
+            "start" => {
+                comes = Some(ix);
+                *running.entry(node).or_default() += 1;
+            }
+            "stop" => {
+                let there = running.entry(node).or_default();
+                *there = there.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+    let Some(comes) = comes else { return };
+    if let Some(max) = clone.max {
+        let total: usize = running.values().sum();
+        let text = format!("{id} has at most {max} instances, not {total}");
+        report.judge(Rule::WithinLimits, comes, total <= max, text);
+    }
+    if let Some(max) = clone.node_max {
+        let most = running.values().copied().max().unwrap_or(0);
+        let text = format!("{id} has at most {max} instances on a node, not {most}");
+        report.judge(Rule::WithinLimits, comes, most <= max, text);
+    }
+}
+
+fn base(rsc: &str) -> &str {
+    match rsc.rsplit_once(':') {
+        Some((base, number)) if number.bytes().all(|b| b.is_ascii_digit()) => base,
+        _ => rsc,
+    }
+}

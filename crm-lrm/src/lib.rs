@@ -15,6 +15,7 @@ pub mod output;
 pub mod process;
 pub mod schedule;
 pub mod secrets;
+pub mod standalone;
 pub mod stonith;
 mod sys;
 pub mod systemd;

@@ -246,8 +246,8 @@ impl Run {
             tokio::select! {
                 biased;
                 _ = self.exit.readable() => return,
-                () = read_some(&mut self.stdout, &mut streams.out) => {}
-                () = read_some(&mut self.stderr, &mut streams.err) => {}
+                () = readable(self.stdout.as_ref()) => read(&mut self.stdout, &mut streams.out),
+                () = readable(self.stderr.as_ref()) => read(&mut self.stderr, &mut streams.err),
             }
         }
     }
@@ -348,14 +348,20 @@ fn reader<T: Into<OwnedFd>>(pipe: Option<T>) -> io::Result<Option<pipe::Receiver
     pipe.map(|pipe| pipe::Receiver::from_owned_fd(pipe.into())).transpose()
 }
 
-/// Reads once; at the end of the stream the pipe is given up, and then this never returns.
-async fn read_some(pipe: &mut Option<pipe::Receiver>, captured: &mut Captured) {
-    let Some(reader) = pipe else { return std::future::pending().await };
-    let mut chunk = [0; 16 * 1024];
-    if reader.readable().await.is_err() {
-        *pipe = None;
-        return;
+/// Waits until there is something to read; for ever where the stream has ended.
+async fn readable(pipe: Option<&pipe::Receiver>) {
+    match pipe {
+        // An error is found by the read that follows.
+        Some(pipe) => drop(pipe.readable().await),
+        None => std::future::pending().await,
     }
+}
+
+/// Reads once; at the end of the stream the pipe is given up. The buffer is on the stack of this
+/// call: inside the future of a run it would be copied with it.
+fn read(pipe: &mut Option<pipe::Receiver>, captured: &mut Captured) {
+    let Some(reader) = pipe else { return };
+    let mut chunk = [0; 16 * 1024];
     match reader.try_read(&mut chunk) {
         Ok(0) => *pipe = None,
         Ok(length) => captured.push(&chunk[..length]),

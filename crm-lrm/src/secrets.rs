@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 /// What stands in the CIB instead of a secret (as Pacemaker).
 pub const REFERENCE: &str = "lrm://";
@@ -62,17 +62,55 @@ pub fn resolve(
     Ok(resolved)
 }
 
-fn read(directory: &Path, resource: &str, parameter: &str) -> Result<String, SecretError> {
+/// Keeps a secret on this node.
+///
+/// # Errors
+/// The name cannot be one, or the file cannot be written; an older value then stays.
+pub fn store(directory: &Path, resource: &str, parameter: &str, value: &str) -> io::Result<()> {
+    let path = place(directory, resource, parameter)?;
+    let mut private = fs::DirBuilder::new();
+    private.recursive(true).mode(0o700);
+    private.create(directory.join(resource))?;
+    // Written beside and put in its place: nobody ever reads half a secret.
+    let new = path.with_file_name(format!(".{parameter}.new"));
+    let _ = fs::remove_file(&new);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(value.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, &path)
+}
+
+/// Forgets a secret on this node; `false` if there was none.
+///
+/// # Errors
+/// The name cannot be one, or the file cannot be removed.
+pub fn remove(directory: &Path, resource: &str, parameter: &str) -> io::Result<bool> {
+    match fs::remove_file(place(directory, resource, parameter)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn place(directory: &Path, resource: &str, parameter: &str) -> io::Result<PathBuf> {
+    let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains('/');
+    if plain(resource) && plain(parameter) {
+        return Ok(directory.join(resource).join(parameter));
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "no resource or parameter has such a name"))
+}
+
+/// The value that this node has.
+///
+/// # Errors
+/// There is none, or others could read it.
+pub fn read(directory: &Path, resource: &str, parameter: &str) -> Result<String, SecretError> {
     let unreadable = |cause: io::ErrorKind| SecretError::Unreadable {
         resource: resource.to_owned(),
         parameter: parameter.to_owned(),
         cause,
     };
-    let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains('/');
-    if !plain(resource) || !plain(parameter) {
-        return Err(unreadable(io::ErrorKind::InvalidInput));
-    }
-    let path = directory.join(resource).join(parameter);
+    let path = place(directory, resource, parameter).map_err(|e| unreadable(e.kind()))?;
     let metadata = fs::metadata(&path).map_err(|error| unreadable(error.kind()))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(SecretError::Open {
@@ -114,6 +152,20 @@ mod tests {
             resolved,
             params(&[("password", "s3 cret"), ("user", "me"), ("url", "lrm://x")])
         );
+    }
+
+    #[test]
+    fn a_stored_secret_is_closed_to_others_and_can_be_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        for value in ["first", "second value"] {
+            store(directory.path(), "db", "password", value).unwrap();
+            assert_eq!(read(directory.path(), "db", "password").unwrap(), value);
+        }
+        let mode = fs::metadata(directory.path().join("db/password")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(remove(directory.path(), "db", "password").unwrap());
+        assert!(!remove(directory.path(), "db", "password").unwrap());
+        assert!(store(directory.path(), "..", "x", "y").is_err());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
-use crm_core::cib::{self, Element};
 use crm_lrm::agents::{Agent, Interface};
+use crm_lrm::calls::Surroundings;
 use crm_lrm::operation::AgentName;
+use crm_lrm::standalone::Standalone;
 use crm_lrm::{AgentPaths, BuiltIn, Catalog};
 
 /// A parameter of an agent.
@@ -59,44 +60,36 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Reads the XML that agents print.
+    /// Reads the XML that agents print, as far as it can be understood (the executor's reader).
     ///
     /// # Errors
-    /// It is no XML, or not that of an agent.
+    /// It is no description of an agent at all.
     pub fn parse(text: &str) -> Result<Metadata, String> {
-        let root = cib::parse(&without_doctype(text)).map_err(|e| e.to_string())?;
-        if root.name() != "resource-agent" {
-            return Err(format!("expected <resource-agent>, found <{}>", root.name()));
+        let read = crm_lrm::metadata::parse(text);
+        if !text.contains("<resource-agent") {
+            return Err(read.problems.join("; "));
         }
-        let items = |section: &'static str, tag: &'static str| {
-            root.child(section)
-                .into_iter()
-                .flat_map(Element::children)
-                .filter(move |c| c.name() == tag)
-        };
-        let yes = |e: &Element, a| matches!(e.attr(a), Some("1" | "true" | "yes"));
-        let parameters = items("parameters", "parameter").map(|p| Parameter {
-            name: p.attr("name").unwrap_or_default().to_string(),
-            required: yes(p, "required"),
-            unique: yes(p, "unique") || p.attr("unique-group").is_some(),
-            kind: p.child("content").and_then(|c| c.attr("type")).unwrap_or("string").to_string(),
-            default: p.child("content").and_then(|c| c.attr("default")).map(str::to_string),
-            short: prose(p, "shortdesc"),
-            long: prose(p, "longdesc"),
+        let parameters = read.parameters.into_iter().map(|p| Parameter {
+            name: p.name,
+            required: p.required,
+            unique: p.unique.is_some(),
+            kind: p.kind,
+            default: p.default,
+            short: p.short,
+            long: p.long,
         });
-        let operations = items("actions", "action").map(|a| Operation {
-            name: a.attr("name").unwrap_or_default().to_string(),
-            timeout: a.attr("timeout").map(str::to_string),
-            interval: a.attr("interval").map(str::to_string),
-            role: a.attr("role").map(str::to_string),
-            depth: a.attr("depth").map(str::to_string),
+        let operations = read.actions.into_iter().map(|a| {
+            let get = |name: &str| a.attributes.get(name).cloned();
+            Operation {
+                timeout: get("timeout"),
+                interval: get("interval"),
+                role: get("role"),
+                depth: get("depth"),
+                name: a.name,
+            }
         });
-        Ok(Metadata {
-            short: prose(&root, "shortdesc"),
-            long: prose(&root, "longdesc"),
-            parameters: parameters.collect(),
-            operations: operations.collect(),
-        })
+        let (parameters, operations) = (parameters.collect(), operations.collect());
+        Ok(Metadata { short: read.short, long: read.long, parameters, operations })
     }
 
     /// A parameter by name.
@@ -124,11 +117,6 @@ impl Metadata {
     }
 }
 
-fn prose(e: &Element, tag: &str) -> String {
-    let text = e.child(tag).map(Element::text).unwrap_or_default();
-    text.trim().to_string()
-}
-
 fn without_doctype(text: &str) -> String {
     let Some(start) = text.find("<!DOCTYPE") else { return text.to_string() };
     let end = text[start..].find('>').map_or(text.len(), |e| start + e + 1);
@@ -146,6 +134,8 @@ pub trait Agents {
     fn list(&mut self, class: &str, provider: Option<&str>) -> Vec<String>;
     /// All providers of OCF agents.
     fn all_providers(&mut self) -> Vec<String>;
+    /// What runs agents as the executor would.
+    fn standalone(&self) -> Standalone;
     /// The same agents for another user, such as completion.
     fn duplicate(&self) -> Box<dyn Agents>;
 }
@@ -252,6 +242,20 @@ impl Agents for Installed {
 
     fn all_providers(&mut self) -> Vec<String> {
         self.catalog.providers(None).into_iter().collect()
+    }
+
+    fn standalone(&self) -> Standalone {
+        let run = std::env::var_os("CRM_RUN_DIR").unwrap_or_else(|| "/run/crm".into());
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        Standalone {
+            catalog: self.catalog.clone(),
+            around: Surroundings {
+                node_name: host.to_string_lossy().into_owned(),
+                bin_dir: PathBuf::from(run).join("bin"),
+                ocf_root: self.ocf_root.clone(),
+                extra: BTreeMap::new(),
+            },
+        }
     }
 
     fn duplicate(&self) -> Box<dyn Agents> {

@@ -14,4 +14,5 @@ pub mod options;
 pub mod ra;
 pub mod resource;
 pub mod root;
+pub mod secret;
 pub mod site;

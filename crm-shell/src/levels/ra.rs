@@ -1,8 +1,10 @@
 //! The agents of this machine.
 
-use std::process::{Command as Process, Stdio};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crm_core::cib::Element;
+use crm_lrm::operation::{AgentName, ExecutionStatus, ExitCode, Operation};
 
 use crate::agents::Metadata;
 use crate::message::Message;
@@ -52,6 +54,15 @@ pub const COMMANDS: &[Command] = &[
         &[Argument::Agent],
         Action::Run(validate),
     ),
+    Command::new(
+        "test",
+        "test [class:[provider:]]type [n=v ...]",
+        "put an agent through everything that the cluster relies on",
+        (1, None),
+        &[Argument::Agent],
+        Action::Run(test),
+    )
+    .help("Starts and stops the resource for real, on this node. It must not run already."),
 ];
 
 /// The classes there are.
@@ -193,16 +204,62 @@ fn validate(session: &mut Session, call: &Call<'_>) -> Outcome {
         element.set_attr("provider", provider);
     }
     let mut set = Element::new("instance_attributes");
+    for (name, value) in parameters(call)? {
+        set.push(Element::new("nvpair").with("name", name).with("value", value));
+    }
+    element.push(set);
+    validate_element(session, &call.arguments[0].text.clone(), &element)
+}
+
+/// The words `n=v` behind the agent's name.
+fn parameters(call: &Call<'_>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut all = BTreeMap::new();
     for (at, word) in call.arguments.iter().enumerate().skip(1) {
         let Some((name, value)) = word.text.split_once('=') else {
             return Err(Message::error(format!("expected name=value, found '{}'", word.text))
                 .at(call.place(at))
                 .into());
         };
-        set.push(Element::new("nvpair").with("name", name).with("value", value));
+        all.insert(name.to_string(), value.to_string());
     }
-    element.push(set);
-    validate_element(session, &call.arguments[0].text.clone(), &element)
+    Ok(all)
+}
+
+/// Runs an agent in a runtime of its own; the shell has none.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|e| Failure::from(format!("agents cannot be run: {e}")))?.block_on(work))
+}
+
+fn test(session: &mut Session, call: &Call<'_>) -> Outcome {
+    let (class, provider, kind) = split(session, &call.arguments[0].text);
+    let name = AgentName { class, provider, kind };
+    let params = parameters(call)?;
+    let standalone = session.agents.standalone();
+    let limit = Duration::from_secs(120);
+    let findings = block_on(standalone.trial(&name, &params, limit))?.map_err(|error| {
+        Failure::from(Message::error(error.to_string()).at(call.place(0)))
+    })?;
+    let mut out = String::new();
+    for finding in &findings {
+        let mark = if finding.good { "ok    " } else { "WRONG " };
+        out.push_str(&format!("{mark} {}: {}", finding.what, finding.got));
+        if !finding.good {
+            out.push_str(&format!(" (wanted: {})", finding.wanted));
+        }
+        out.push('\n');
+        for line in finding.said.lines() {
+            out.push_str(&format!("           {line}\n"));
+        }
+    }
+    session.printer.print(&out);
+    match findings.iter().filter(|finding| !finding.good).count() {
+        0 => {
+            session.note(format!("{name}: all {} steps are right", findings.len()));
+            Ok(())
+        }
+        wrong => Err(format!("{name}: {wrong} of {} steps are wrong", findings.len()).into()),
+    }
 }
 
 /// Runs `validate-all` of an OCF agent with the parameters of an element.
@@ -221,32 +278,40 @@ pub fn validate_element(session: &mut Session, name: &str, element: &Element) ->
     if class != "ocf" {
         return Err(format!("{name}: agents of class {class} cannot check parameters").into());
     }
-    let root = std::env::var("OCF_ROOT").unwrap_or_else(|_| "/usr/lib/ocf".into());
-    let path = std::path::Path::new(&root)
-        .join("resource.d")
-        .join(provider.unwrap_or_default())
-        .join(kind);
-    let mut agent = Process::new(path);
-    agent
-        .arg("validate-all")
-        .env("OCF_ROOT", &root)
-        .env("OCF_RESOURCE_INSTANCE", name)
-        .stdin(Stdio::null());
+    let mut params = BTreeMap::new();
     for set in element.children().filter(|c| c.name() == "instance_attributes") {
         for pair in set.children() {
             if let (Some(n), Some(v)) = (pair.attr("name"), pair.attr("value")) {
-                agent.env(format!("OCF_RESKEY_{n}"), v);
+                params.insert(n.to_string(), v.to_string());
             }
         }
     }
-    let out = agent.output().map_err(|e| Failure::from(format!("{name}: {e}")))?;
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let operation = Operation {
+        resource: name.to_string(),
+        agent: AgentName {
+            class: class.to_string(),
+            provider: provider.map(str::to_string),
+            kind: kind.to_string(),
+        },
+        action: "validate-all".to_string(),
+        interval: Duration::ZERO,
+        timeout: Duration::from_secs(60),
+        start_delay: Duration::ZERO,
+        params,
+        key: String::new(),
+    };
+    let standalone = session.agents.standalone();
+    let end = block_on(standalone.run(&operation, &crate::levels::secret::directory()))?;
+    let said = String::from_utf8_lossy(&end.stderr).into_owned();
     session.printer.print(&said);
-    if out.status.success() {
+    if end.status == ExecutionStatus::Done && end.exit == ExitCode::OK {
         session.note(format!("{name}: the agent is content"));
         return Ok(());
     }
-    let code = out.status.code().unwrap_or(-1);
+    if end.status != ExecutionStatus::Done {
+        return Err(format!("{name}: {}", end.exit_reason).into());
+    }
+    let code = end.exit.0;
     let meaning = match code {
         2 => "wrong arguments",
         3 => "the agent cannot check",

@@ -6,6 +6,7 @@ use crm_messaging::proto::{AttributeUpdate, CleanupRequest};
 use crate::configuration::{Configuration, references};
 use crate::editor::{self, open};
 use crate::language::{Kind, is_member, vocabulary::boolean};
+use crate::levels::secret;
 use crate::message::Message;
 use crate::places::running;
 use crate::session::{Call, Failure, Outcome, Session};
@@ -46,7 +47,8 @@ pub const COMMANDS: &[Command] = &[
     Command::new("scores", "scores", "the scores that decide placement", (0, Some(0)), &[], Action::Run(scores)),
     Command::new("trace", "trace <rsc> [<op>] [<interval>]", "let the agent write a trace of what it does", (1, Some(4)), RSC, Action::Run(trace)),
     Command::new("untrace", "untrace <rsc> [<op>] [<interval>]", "end a trace", (1, Some(3)), RSC, Action::Run(untrace)),
-    Command::new("secret", "secret <rsc> {set|stash|unstash|delete|show|check} <param> [<value>]", "parameters that are kept out of the configuration", (3, Some(4)), RSC, Action::Absent("secrets outside the configuration are not kept by this cluster; use file permissions of the agent's own configuration")),
+    Command::new("secret", "secret <rsc> {set|stash|unstash|delete|show|check} <param> [<value>]", "parameters that are kept out of the configuration", (3, Some(4)), &[Argument::Resource, Argument::OneOf(secret::ACTIONS), Argument::Any], Action::Run(secret::secret))
+        .help("The value lies in a file of this node that only root can read; the configuration says lrm://. Set it on every node that may run the resource."),
 ];
 
 /// Changes the configuration and commits at once.
@@ -66,7 +68,7 @@ pub fn change(session: &mut Session, edit: impl FnOnce(&mut Session) -> Outcome)
     Ok(())
 }
 
-fn not_found(id: &str, call: &Call<'_>, at: usize) -> Failure {
+pub(super) fn not_found(id: &str, call: &Call<'_>, at: usize) -> Failure {
     Message::error(format!("resource {id} does not exist")).at(call.place(at)).into()
 }
 

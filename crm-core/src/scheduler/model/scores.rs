@@ -115,13 +115,13 @@ pub struct ScoreTable {
     entries: Vec<Option<ScoreEntry>>,
     /// Contributions in order, kept only when explanations were asked for. A clone of the table
     /// carries them, so that undoing a step by restoring a table undoes its record too.
-    record: Option<Box<Vec<Contribution>>>,
+    record: Option<Vec<Contribution>>,
 }
 
 impl ScoreTable {
     /// An empty table; `record` keeps the contributions.
     pub fn new(record: bool) -> ScoreTable {
-        ScoreTable { entries: Vec::new(), record: record.then(Box::default) }
+        ScoreTable { entries: Vec::new(), record: record.then(Vec::new) }
     }
 
     /// The entry of a node, if it is in the table.
@@ -194,7 +194,7 @@ impl ScoreTable {
 
     /// The recorded contributions, in order; empty unless recording.
     pub fn contributions(&self) -> &[Contribution] {
-        self.record.as_deref().map_or(&[], Vec::as_slice)
+        self.record.as_deref().unwrap_or(&[])
     }
 
     fn note(&mut self, node: NodeIx, score: Score, set: bool, cause: Cause) {

@@ -19,7 +19,7 @@ impl Placement<'_> {
         if self.c[bundle].in_progress {
             return None;
         }
-        let Some(data) = self.c[bundle].bundle_data() else { return None };
+        let data = self.c[bundle].bundle_data()?;
         let (replicas, inner) = (data.replicas.clone(), data.clone);
         let max = u32::try_from(replicas.len()).unwrap_or(u32::MAX);
         let limits = Limits { max, per_node: data.per_host };

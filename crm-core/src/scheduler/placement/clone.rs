@@ -16,7 +16,7 @@ impl Placement<'_> {
         if self.c[clone].decided || self.c[clone].in_progress {
             return None;
         }
-        let Some(data) = self.c[clone].clone_data() else { return None };
+        let data = self.c[clone].clone_data()?;
         let limits = Limits { max: data.max, per_node: data.node_max };
         let promotable = data.promotable;
         if promotable {

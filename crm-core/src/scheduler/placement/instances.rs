@@ -191,20 +191,20 @@ impl Placement<'_> {
             return false;
         }
         self.copy_parent_colocations(instance, all);
-        if let Some(node) = preferred {
-            if self.c[instance].allowed.score(node).is_none_or(|score| score < Score::ZERO) {
-                return false;
-            }
+        if let Some(node) = preferred
+            && self.c[instance].allowed.score(node).is_none_or(|score| score < Score::ZERO)
+        {
+            return false;
         }
         self.ban_impossible_nodes(instance, per_node);
         let before = preferred.map(|node| (node, self.c[instance].allowed.clone()));
         let Some(chosen) = self.assign(instance, preferred) else { return false };
-        if let Some((wanted, before)) = before {
-            if chosen != wanted {
-                self.c[instance].allowed = before;
-                self.unassign(instance);
-                return false;
-            }
+        if let Some((wanted, before)) = before
+            && chosen != wanted
+        {
+            self.c[instance].allowed = before;
+            self.unassign(instance);
+            return false;
         }
         let owner = self.c[instance].parent.unwrap_or(instance);
         if let Some(entry) = self.c[owner].allowed.get_mut(chosen) {

@@ -41,10 +41,10 @@ impl Placement<'_> {
             let before = optional.then(|| self.c[leaf].allowed.clone());
             self.assign(primary, None);
             self.apply_this_with(leaf, ix);
-            if let Some(before) = before {
-                if !self.any_usable(&self.c[leaf].allowed) {
-                    self.c[leaf].allowed = before;
-                }
+            if let Some(before) = before
+                && !self.any_usable(&self.c[leaf].allowed)
+            {
+                self.c[leaf].allowed = before;
             }
         }
         for ix in self.c[leaf].with_this.clone() {

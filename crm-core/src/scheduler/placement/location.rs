@@ -68,12 +68,12 @@ fn apply_to_one(
     for &(node, score) in &location.nodes {
         let score = if zero { Score::ZERO } else { score };
         add_or_insert(cluster, rsc, node, score, Cause::Location(ix));
-        if let Some(entry) = cluster[rsc].allowed.get_mut(node) {
-            if entry.discovery < location.discovery {
-                entry.discovery = location.discovery;
-                if location.discovery == Discovery::Exclusive {
-                    cluster[rsc].exclusive_discovery = true;
-                }
+        if let Some(entry) = cluster[rsc].allowed.get_mut(node)
+            && entry.discovery < location.discovery
+        {
+            entry.discovery = location.discovery;
+            if location.discovery == Discovery::Exclusive {
+                cluster[rsc].exclusive_discovery = true;
             }
         }
     }

@@ -52,10 +52,10 @@ impl Placement<'_> {
             if self.is_promoted(clone, instance, promoted) {
                 promoted += 1;
                 self.promote(instance);
-                if let Some(node) = node {
-                    if let Some(entry) = self.c[clone].allowed.get_mut(node) {
-                        entry.count = entry.count.saturating_add(1);
-                    }
+                if let Some(node) = node
+                    && let Some(entry) = self.c[clone].allowed.get_mut(node)
+                {
+                    entry.count = entry.count.saturating_add(1);
                 }
             } else {
                 self.leave_unpromoted(instance);
@@ -204,14 +204,14 @@ impl Placement<'_> {
             return;
         }
         let Some(node) = self.location_of(instance) else { return };
-        if self.c[instance].promotion_index >= Score::ZERO {
-            if let Some(score) = self.c[clone].allowed.score(node) {
-                self.c[instance].promotion_index = score;
-                if self.c.record {
-                    let steps = self.c[clone].allowed.contributions().iter().copied();
-                    let shared = steps.filter(|step| step.node == node).collect();
-                    self.c.promotions.entry(instance).or_default().shared = shared;
-                }
+        if self.c[instance].promotion_index >= Score::ZERO
+            && let Some(score) = self.c[clone].allowed.score(node)
+        {
+            self.c[instance].promotion_index = score;
+            if self.c.record {
+                let steps = self.c[clone].allowed.contributions().iter().copied();
+                let shared = steps.filter(|step| step.node == node).collect();
+                self.c.promotions.entry(instance).or_default().shared = shared;
             }
         }
     }

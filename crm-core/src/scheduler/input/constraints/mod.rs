@@ -14,7 +14,7 @@ use crate::rules::{Context, Rule, any_passes};
 use crate::scheduler::model::{Cluster, Severity};
 
 use super::doc::Document;
-pub use targets::{Finder, Set, Target};
+pub use targets::Finder;
 
 /// Reads all constraints in document order.
 pub fn load(cluster: &mut Cluster, doc: &Document<'_>) {

@@ -237,9 +237,8 @@ fn test(session: &mut Session, call: &Call<'_>) -> Outcome {
     let params = parameters(call)?;
     let standalone = session.agents.standalone();
     let limit = Duration::from_secs(120);
-    let findings = block_on(standalone.trial(&name, &params, limit))?.map_err(|error| {
-        Failure::from(Message::error(error.to_string()).at(call.place(0)))
-    })?;
+    let findings = block_on(standalone.trial(&name, &params, limit))?
+        .map_err(|error| Failure::from(Message::error(error.to_string()).at(call.place(0))))?;
     let mut out = String::new();
     for finding in &findings {
         let mark = if finding.good { "ok    " } else { "WRONG " };

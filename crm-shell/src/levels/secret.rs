@@ -112,7 +112,6 @@ fn missing(call: &Call<'_>, id: &str, name: &str) -> Failure {
 }
 
 fn elsewhere(session: &mut Session, id: &str) {
-    session.note(format!(
-        "this node has it now; do the same on every other node that may run {id}"
-    ));
+    session
+        .note(format!("this node has it now; do the same on every other node that may run {id}"));
 }

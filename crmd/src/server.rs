@@ -310,3 +310,96 @@ impl Cluster for Service {
         Ok(Response::new(proto::Empty {}))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crm_messaging::proto::cluster_client::ClusterClient;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::UnixStream;
+    use tonic::Code;
+    use tonic::transport::{Channel, Endpoint};
+
+    async fn client(socket: &Path) -> ClusterClient<Channel> {
+        let path = socket.to_path_buf();
+        let connector = tower::service_fn(move |_| {
+            let path = path.clone();
+            async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        });
+        let channel = Endpoint::from_static("http://crm").connect_with_connector(connector).await;
+        ClusterClient::new(channel.unwrap())
+    }
+
+    /// A controller that knows one answer for each of two requests, and lets others hang.
+    async fn pretend(mut requests: mpsc::Receiver<ToController>) {
+        let mut unanswered = Vec::new();
+        while let Some(request) = requests.recv().await {
+            let ToController::Request(wanted, answer) = request else { continue };
+            let reply = match wanted {
+                Wanted::State => Reply::State(Box::default()),
+                Wanted::Commit(_) => Reply::Refused(Refusal::Stale, "older".into()),
+                _ => {
+                    unanswered.push(answer);
+                    continue;
+                }
+            };
+            answer.send(reply).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn noise_hanging_clients_and_large_requests_disturb_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("crm.sock");
+        let (ask, requests) = mpsc::channel(16);
+        tokio::spawn(pretend(requests));
+        start(&socket, ask, Watchers::default()).unwrap();
+        let mut silent = Vec::new();
+        let mut random = 1_u64;
+        for round in 0..100 {
+            let mut noise = UnixStream::connect(&socket).await.unwrap();
+            silent.push(UnixStream::connect(&socket).await.unwrap());
+            let mut bytes = Vec::new();
+            if round % 2 == 0 {
+                bytes.extend_from_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+            }
+            for _ in 0..500 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                bytes.extend_from_slice(&random.to_le_bytes());
+            }
+            // The server may close at any point.
+            let _ = noise.write_all(&bytes).await;
+        }
+        let mut client = client(&socket).await;
+        client.state(proto::StateRequest::default()).await.unwrap();
+        let large = proto::AttributeUpdate {
+            value: Some("x".repeat(MESSAGE_LIMIT + 1)),
+            ..proto::AttributeUpdate::default()
+        };
+        assert_eq!(client.update_attribute(large).await.unwrap_err().code(), Code::OutOfRange);
+        let stale = client.commit(proto::CommitRequest::default()).await.unwrap_err();
+        assert_eq!((stale.code(), stale.message()), (Code::Aborted, "older"));
+        let wait = proto::StateRequest { timeout_ms: 1 };
+        assert_eq!(client.wait_idle(wait).await.unwrap_err().code(), Code::DeadlineExceeded);
+        client.state(proto::StateRequest::default()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_watcher_gets_what_was_and_what_comes() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("crm.sock");
+        let (ask, _requests) = mpsc::channel(16);
+        let watchers = Watchers::default();
+        start(&socket, ask, watchers.clone()).unwrap();
+        let event = |text: &str| Event { text: text.into(), ..Event::default() };
+        watchers.tell(event("before"));
+        let mut client = client(&socket).await;
+        let request = proto::WatchRequest { history: true };
+        let mut stream = client.watch(request).await.unwrap().into_inner();
+        watchers.tell(event("after"));
+        for text in ["before", "after"] {
+            assert_eq!(stream.message().await.unwrap().unwrap().text, text);
+        }
+    }
+}

@@ -64,12 +64,10 @@ fn fits(rest: &str, name: &str, loose: bool, by_operation: bool) -> bool {
         return false;
     }
     let mut tail = tail;
-    if loose {
-        if let Some(number) = tail.strip_prefix(':') {
-            let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-            if digits > 0 {
-                tail = &number[digits..];
-            }
+    if loose && let Some(number) = tail.strip_prefix(':') {
+        let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+        if digits > 0 {
+            tail = &number[digits..];
         }
     }
     if !by_operation {

@@ -139,10 +139,10 @@ fn built_in(cluster: &mut Cluster, node: NodeIx) {
 fn site_name(cluster: &mut Cluster, node: NodeIx) {
     let fallback = cluster.options.cluster_name.clone();
     let attributes = &mut cluster[node].attributes;
-    if !attributes.contains_key("#site-name") {
-        if let Some(site) = attributes.get("site-name").cloned().or(fallback) {
-            attributes.insert("#site-name".into(), site);
-        }
+    if !attributes.contains_key("#site-name")
+        && let Some(site) = attributes.get("site-name").cloned().or(fallback)
+    {
+        attributes.insert("#site-name".into(), site);
     }
 }
 

@@ -62,10 +62,11 @@ pub fn op_config(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> O
     } else {
         meta.remove("interval");
     }
-    if cluster[rsc].is_fence_device && (*task == Task::Start || is_probe(task, interval)) {
-        if let Some(timeout) = cluster.params(rsc, None).get("pcmk_monitor_timeout") {
-            meta.set("timeout", timeout);
-        }
+    if cluster[rsc].is_fence_device
+        && (*task == Task::Start || is_probe(task, interval))
+        && let Some(timeout) = cluster.params(rsc, None).get("pcmk_monitor_timeout")
+    {
+        meta.set("timeout", timeout);
     }
     let timeout = meta.get("timeout").and_then(parse_msec).unwrap_or(DEFAULT_TIMEOUT);
     meta.set("timeout", timeout.to_string());

@@ -218,10 +218,10 @@ fn after_histories(cluster: &mut Cluster) {
         if !cluster[node].is_remote() {
             continue;
         }
-        if let Some(connection) = cluster[node].connection {
-            if cluster[node].shutdown {
-                cluster[connection].next_role = Role::Stopped;
-            }
+        if let Some(connection) = cluster[node].connection
+            && cluster[node].shutdown
+        {
+            cluster[connection].next_role = Role::Stopped;
         }
         if !cluster[node].history_read {
             remote_online(cluster, node);

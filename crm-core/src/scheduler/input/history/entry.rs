@@ -151,11 +151,12 @@ impl Reader<'_> {
             self.failure(cluster, entry, outcome, &config, last_failure, on_fail);
             return;
         }
-        if outcome.status == status::NOT_CONNECTED && cluster[node].is_remote() {
-            if let Some(connection) = cluster[node].connection.filter(|c| cluster[*c].managed) {
-                cluster[connection].failed = true;
-                cluster[connection].must_stop = true;
-            }
+        if outcome.status == status::NOT_CONNECTED
+            && cluster[node].is_remote()
+            && let Some(connection) = cluster[node].connection.filter(|c| cluster[*c].managed)
+        {
+            cluster[connection].failed = true;
+            cluster[connection].must_stop = true;
         }
         let container_stop = config.on_fail == OnFail::RestartContainer && task == Task::Stop;
         if config.on_fail == OnFail::Ignore || container_stop {
@@ -193,12 +194,12 @@ impl Reader<'_> {
         let response = if cluster[node].unclean { OnFail::Ignore } else { on_fail };
         self.respond(cluster, rsc, node, response);
         // I-161
-        if cluster[rsc].failed && cluster[rsc].is_remote_connection {
-            if let Some(remote) = cluster.node_named(&cluster[rsc].id.clone()) {
-                if cluster[remote].unclean {
-                    cluster[remote].unseen = false;
-                }
-            }
+        if cluster[rsc].failed
+            && cluster[rsc].is_remote_connection
+            && let Some(remote) = cluster.node_named(&cluster[rsc].id.clone())
+            && cluster[remote].unclean
+        {
+            cluster[remote].unseen = false;
         }
         if cluster[rsc].role > Role::Stopped {
             if cluster[rsc].orphan {
@@ -246,11 +247,12 @@ impl Reader<'_> {
             OnFail::ResetRemote => {
                 fail(cluster, rsc);
                 let remote = cluster.node_named(&cluster[rsc].id.clone());
-                if let Some(remote) = remote.filter(|_| cluster.options.fencing) {
-                    if cluster.is_plain_remote(remote) && !cluster[remote].remote_was_fenced {
-                        let reason = "remote connection is unrecoverable";
-                        actions::mark_for_fencing(cluster, remote, reason, false);
-                    }
+                if let Some(remote) = remote.filter(|_| cluster.options.fencing)
+                    && cluster.is_plain_remote(remote)
+                    && !cluster[remote].remote_was_fenced
+                {
+                    let reason = "remote connection is unrecoverable";
+                    actions::mark_for_fencing(cluster, remote, reason, false);
                 }
                 if active {
                     stop(cluster, rsc);
@@ -317,16 +319,17 @@ fn check_down_node(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
         fail(cluster, rsc);
     } else if !cluster.options.fencing {
         return;
-    } else if let Some(connection) = cluster[node].connection {
-        if cluster[node].is_remote() && !cluster[connection].failed {
-            cluster[node].unseen = true;
-            let reason = format!(
-                "{id} is active there (fencing will be revoked if remote connection can be \
+    } else if let Some(connection) = cluster[node].connection
+        && cluster[node].is_remote()
+        && !cluster[connection].failed
+    {
+        cluster[node].unseen = true;
+        let reason = format!(
+            "{id} is active there (fencing will be revoked if remote connection can be \
                  re-established elsewhere)"
-            );
-            actions::mark_for_fencing(cluster, node, &reason, false);
-            return;
-        }
+        );
+        actions::mark_for_fencing(cluster, node, &reason, false);
+        return;
     }
     actions::mark_for_fencing(cluster, node, &format!("{id} is thought to be active there"), false);
 }

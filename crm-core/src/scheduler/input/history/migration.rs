@@ -164,10 +164,11 @@ impl Reader<'_> {
         let known = ends.source.is_some_and(|s| self.known(cluster, &id, s));
         let reference = to.as_ref().unwrap_or(&op);
         let newer = self.newer_state(cluster, &id, ends.source, reference, to.is_some());
-        if known && !newer {
-            if let Some(source) = ends.source.filter(|s| cluster[*s].online) {
-                add_running(cluster, rsc, source, true);
-            }
+        if known
+            && !newer
+            && let Some(source) = ends.source.filter(|s| cluster[*s].online)
+        {
+            add_running(cluster, rsc, source, true);
         }
     }
 

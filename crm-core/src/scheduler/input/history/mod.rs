@@ -118,20 +118,22 @@ impl<'a> Reader<'a> {
         let histories = self.by_node.get(&node).cloned().unwrap_or_default();
         let mut orphans = Vec::new();
         for history in histories {
-            if let Some(rsc) = self.resource(cluster, node, history) {
-                if cluster[rsc].orphan && cluster[history].container.is_some() {
-                    orphans.push((rsc, history));
-                }
+            if let Some(rsc) = self.resource(cluster, node, history)
+                && cluster[rsc].orphan
+                && cluster[history].container.is_some()
+            {
+                orphans.push((rsc, history));
             }
         }
         for (rsc, history) in orphans {
             let container = cluster[history].container.clone();
             let container = container.and_then(|id| cluster.resource(&id));
-            if let Some(container) = container.filter(|c| *c != rsc) {
-                if cluster[container].is_primitive() && !cluster[container].fillers.contains(&rsc) {
-                    cluster[rsc].container = Some(container);
-                    cluster[container].fillers.push(rsc);
-                }
+            if let Some(container) = container.filter(|c| *c != rsc)
+                && cluster[container].is_primitive()
+                && !cluster[container].fillers.contains(&rsc)
+            {
+                cluster[rsc].container = Some(container);
+                cluster[container].fillers.push(rsc);
             }
         }
     }
@@ -208,7 +210,7 @@ fn recurring(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx
     let (start, stop) = (cluster[history].last_start, cluster[history].last_stop);
     for at in 0..cluster[history].ops.len() {
         let stopped = start < stop && Some(at) <= stop;
-        let before_start = !(start < stop) && Some(at) < start;
+        let before_start = (start >= stop) && Some(at) < start;
         let op = &cluster[history].ops[at];
         if stopped || before_start || op.interval == 0 || op.status == -1 {
             continue;
@@ -223,9 +225,9 @@ fn recurring(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx
 /// I-166
 fn apply_goal(cluster: &mut Cluster, rsc: RscIx) {
     let r = &mut cluster[rsc];
-    if let Some(goal) = r.goal {
-        if r.next_role == Role::Unknown || r.next_role > goal {
-            r.next_role = goal;
-        }
+    if let Some(goal) = r.goal
+        && (r.next_role == Role::Unknown || r.next_role > goal)
+    {
+        r.next_role = goal;
     }
 }

@@ -398,10 +398,10 @@ impl<'a> Reader<'_, 'a> {
         for top in self.cluster.top.clone() {
             for each in self.cluster.descendants(top) {
                 let table = &mut self.cluster[each].allowed;
-                if table.set(node, Score::MINUS_INFINITY, Cause::Container) {
-                    if let Some(entry) = table.get_mut(node) {
-                        entry.discovery = Discovery::Never;
-                    }
+                if table.set(node, Score::MINUS_INFINITY, Cause::Container)
+                    && let Some(entry) = table.get_mut(node)
+                {
+                    entry.discovery = Discovery::Never;
                 }
             }
         }

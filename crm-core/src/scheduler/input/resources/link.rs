@@ -10,10 +10,10 @@ pub(super) fn load(cluster: &mut Cluster) {
         for rsc in cluster.leaves(top) {
             container(cluster, rsc);
         }
-        if cluster[top].is_remote_connection {
-            if let Some(node) = cluster.node_named(&cluster[top].id.clone()) {
-                connect(cluster, top, node);
-            }
+        if cluster[top].is_remote_connection
+            && let Some(node) = cluster.node_named(&cluster[top].id.clone())
+        {
+            connect(cluster, top, node);
         }
     }
 }

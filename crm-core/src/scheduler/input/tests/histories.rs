@@ -88,8 +88,8 @@ fn recurring_operations_that_run_are_remembered() {
     // I-129
     let recurring = |entries| {
         let cluster = with_entries(entries);
-        let found = cluster.actions.iter().filter(|a| a.interval() == 10_000).count();
-        found
+
+        cluster.actions.iter().filter(|a| a.interval() == 10_000).count()
     };
     assert_eq!(recurring(&[("start", 0, 0, 0, 0), ("monitor", 10_000, 0, 0, 0)]), 1);
     assert_eq!(

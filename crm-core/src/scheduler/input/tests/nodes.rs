@@ -101,7 +101,7 @@ fn attributes_and_what_they_mean() {
 #[test]
 fn guest_nodes_come_with_their_connection() {
     // I-43, I-44, I-46
-    let vm = super::primitive(
+    let vm = primitive(
         "vm",
         &super::meta("m", &[("remote-node", "g1"), ("remote-connect-timeout", "90s")]),
     );

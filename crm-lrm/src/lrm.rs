@@ -46,8 +46,8 @@ pub struct LrmConfig {
 }
 
 impl Default for LrmConfig {
-    /// The field's places, twice as many agents as processors (at least 8), half a second of
-    /// grace.
+    /// The field's places, half a second of grace, and eight agents a processor (at least 32):
+    /// agents mostly wait, and a few that hang must not hold up every monitor of the node.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -55,7 +55,7 @@ impl Default for LrmConfig {
             run_dir: PathBuf::from("/run/crm"),
             paths: AgentPaths::default(),
             built_in: Vec::new(),
-            max_running: (2 * processors).max(8),
+            max_running: (8 * processors).max(32),
             kill_grace: Duration::from_millis(500),
             cgroup: None,
             systemd: SystemdPlaces::default(),

@@ -155,11 +155,11 @@ fn smaller(
     let small = shrink(cib, SHRINK_BUDGET, &mut |candidate| match compare(
         reference, candidate, arguments,
     ) {
-        Outcome::Differ(differences) => {
+        Outcome::Differ(differences) if levels(&differences) == wanted => {
             found = differences;
             true
         }
-        Outcome::Agree | Outcome::Refused(_) | Outcome::Endless => false,
+        Outcome::Differ(_) | Outcome::Agree | Outcome::Refused(_) | Outcome::Endless => false,
     });
     format!(
         "=== seed {seed}: crm_simulate -S {}\n{}\n{}",

@@ -67,7 +67,7 @@ pub fn differences(want: &Verdict, got: &Verdict) -> Vec<String> {
         found.push(format!("exit codes: {:?}, not {:?}", got.exits, want.exits));
     }
     let (a, b) = (summary_lines(&want.summary), summary_lines(&got.summary));
-    let squeezed = |lines: &[String]| lines.iter().map(|l| squeeze(l)).collect::<Vec<_>>();
+    let squeezed = |lines: &[String]| lines.iter().map(squeeze).collect::<Vec<_>>();
     if squeezed(&a) != squeezed(&b) {
         found.push(format!("summary\n{}", line_difference(&a, &b)));
     }

@@ -131,8 +131,15 @@ impl Emission<'_> {
         for ix in (0..cluster.actions.len()).map(ActionIx::next) {
             let action = &cluster[ix];
             let held = action.marks.required() && action.rsc.is_none_or(|r| cluster[r].managed);
-            if held && !triggers.contains_key(&ix) {
+            if triggers.contains_key(&ix) {
+                continue;
+            }
+            if held {
                 graph.add(describe(cluster, ix, Mark::Blocked));
+            } else if cluster.all_actions {
+                let managed = action.rsc.is_none_or(|r| cluster[r].managed);
+                let mark = if managed { Mark::Optional } else { Mark::Unmanaged };
+                graph.add(describe(cluster, ix, mark));
             }
         }
         let shown: Vec<ActionIx> = graph.actions().map(|(_, a)| ActionIx(a.id.0 - 1)).collect();

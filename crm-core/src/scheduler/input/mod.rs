@@ -40,6 +40,8 @@ pub struct Input<'a> {
     pub show_scores: bool,
     /// Note capacities and demands, as printed with `-U`.
     pub show_utilization: bool,
+    /// Keep what need not be done in the graph, for drawings.
+    pub all_actions: bool,
 }
 
 impl<'a> Input<'a> {
@@ -52,6 +54,7 @@ impl<'a> Input<'a> {
             record: false,
             show_scores: false,
             show_utilization: false,
+            all_actions: false,
         }
     }
 }
@@ -65,6 +68,7 @@ pub fn status(input: &Input<'_>) -> Cluster {
         record: input.record,
         show_scores: input.show_scores,
         show_utilization: input.show_utilization,
+        all_actions: input.all_actions,
         ..Cluster::default()
     };
     let doc = Document::new(input.cib);

@@ -101,6 +101,8 @@ pub struct Cluster {
     pub show_scores: bool,
     /// Note capacities and demands, as printed with `-U`.
     pub show_utilization: bool,
+    /// The graph holds what need not be done, too.
+    pub all_actions: bool,
     /// Resource by internal id. Owner: input.
     pub(crate) by_id: BTreeMap<Arc<str>, RscIx>,
 }

@@ -59,28 +59,30 @@ fn sections(scene: &Scene<'_>) -> Vec<Part> {
     let Scene { cib, cluster, view, options, now } = scene;
     let has = |section| options.sections.has(section);
     let mut parts = Vec::new();
-    let mut list = |title: &str, items: Vec<Part>| {
-        if !items.is_empty() {
+    let nodes = cluster.node_order.iter().any(|n| view.wants_node(*n));
+    // The title of the nodes stands there even if none of them has a line.
+    let mut list = |title: &str, items: Vec<Part>, always: bool| {
+        if always || !items.is_empty() {
             parts.push(Part::list(title, items));
         }
     };
     if shows_headline(scene) {
         let items = headline_items(cib, cluster, view, &headline(scene), *now);
-        list("Cluster Summary", items);
+        list("Cluster Summary", items, false);
     }
     if has(Section::Nodes) {
         let items = if options.by_node { grouped(scene) } else { node_items(cluster, view) };
-        list("Node List", items);
+        list("Node List", items, nodes);
     }
     if has(Section::Resources) && (!options.by_node || options.inactive) {
         let (title, items) = resources(scene);
-        list(title, items);
+        list(title, items, false);
     }
     if has(Section::Attributes) {
-        list("Node Attributes", attribute_items(cluster, view));
+        list("Node Attributes", attribute_items(cluster, view), false);
     }
     if has(Section::Operations) {
-        list("Operations", operation_items(cluster, view, options.history));
+        list("Operations", operation_items(cluster, view, options.history), false);
     } else if has(Section::Failcounts) {
         // The title stands there even if nothing ever failed.
         let items = operation_items(cluster, view, Detail::Failures);

@@ -83,6 +83,7 @@ fn given<'a>(cib: &'a Element, clock: &Clock, options: &Options) -> Input<'a> {
     Input {
         show_scores: options.scores,
         show_utilization: options.utilization,
+        all_actions: options.all_actions,
         record: options.why,
         // A document that was handed over may have had its secrets replaced (I-188).
         sanitized: !matches!(options.source, Source::Live),

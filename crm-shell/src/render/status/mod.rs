@@ -82,7 +82,8 @@ pub fn status_part(
 ) -> Part {
     let mut parts = Vec::new();
     let nodes = node_items(cluster, view);
-    if !nodes.is_empty() {
+    // The title stands there even if none of the nodes has a line.
+    if !cluster.nodes.is_empty() {
         parts.push(Part::list("Node List", nodes));
         parts.push(Part::Space);
     }

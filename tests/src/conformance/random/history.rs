@@ -249,12 +249,11 @@ fn promotion_scores(draft: &mut Draft, hosts: &[Host], leaves: &[Leaf]) {
 
 fn injections(draft: &mut Draft, hosts: &[Host], leaves: &[Leaf]) {
     let members: Vec<&Host> = hosts.iter().filter(|h| !h.remote).collect();
-    let mut word =
-        |draft: &mut Draft, percent, feature: &'static str, option: &str, value: String| {
-            if draft.feature(percent, feature) {
-                draft.arguments.extend([option.to_string(), value]);
-            }
-        };
+    let word = |draft: &mut Draft, percent, feature: &'static str, option: &str, value: String| {
+        if draft.feature(percent, feature) {
+            draft.arguments.extend([option.to_string(), value]);
+        }
+    };
     let host = |draft: &mut Draft| members[draft.below(members.len())].name.clone();
     let (up, down, fail) = (host(draft), host(draft), host(draft));
     word(draft, 4, "node up injected", "-u", up);

@@ -133,8 +133,11 @@ fn suite() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+/// A case in its own process; its temporary files go with it.
 fn child(name: &str) -> std::io::Result<std::process::Output> {
-    Command::new("/proc/self/exe").args(["inside", name]).stdin(Stdio::null()).output()
+    let place = tempfile::tempdir()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["inside", name]).env("TMPDIR", place.path()).stdin(Stdio::null()).output()
 }
 
 fn run_case(name: &str) -> Result<(), Failed> {

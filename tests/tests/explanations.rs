@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crm_core::cib::{self, Element};
-use crm_core::explain::{self, Contribution, Origin, ResourceReport};
+use crm_core::explain::{self, Contribution, Origin, ResourceReport, Verdict};
 use crm_core::rules::Moment;
 use crm_core::scheduler::{self, Input};
 use crm_core::{Score, cib::Child};
@@ -84,6 +84,9 @@ fn check(
             complain(format!("{name} on {node}: {score}, but contributions give {sum:?}"));
         }
         sources(&score.contributions, complain);
+    }
+    if report.verdict == Verdict::NoUsableNode && report.obstacles.is_empty() {
+        complain(format!("{name} does not run, and nothing is said to keep it from running"));
     }
     if let Some(promotion) = &report.promotion {
         let own = promotion.own.last().map_or(Score::ZERO, |c| c.sum);

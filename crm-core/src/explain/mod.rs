@@ -20,7 +20,7 @@ use crate::Score;
 use crate::scheduler::model::{self, Cluster, NodeIx, RscIx};
 
 pub use node::{NodeReport, node};
-pub use resource::{PromotionReport, ResourceReport, Verdict, resource};
+pub use resource::{Obstacle, PromotionReport, ResourceReport, Verdict, resource};
 pub use source::{Origin, Source};
 
 /// One step towards a score.

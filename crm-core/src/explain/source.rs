@@ -92,6 +92,28 @@ fn node_score(cluster: &Cluster, node: NodeIx) -> Source {
     }
 }
 
+/// What a person can do about a cause that rules a node out.
+pub(super) fn remedy(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
+        Cause::Location(_) => "change or remove the location constraint",
+        Cause::Colocation(..) => "let the other resource run there, or change the colocation",
+        Cause::FailureThreshold | Cause::Failure => {
+            "find out why it failed there, then clean up its failures"
+        }
+        Cause::Ticket(_) => "grant the ticket to this site",
+        Cause::MultiplyActive => "stop the surplus copies by hand, then clean up",
+        Cause::NextRoleStopped => "set target-role to Started, or clean up the failure",
+        Cause::ShutdownLock => "start the node again that it is locked to, or clear the lock",
+        Cause::ExclusiveDiscovery => "allow discovery on this node",
+        Cause::NodeFull | Cause::EnoughInstances => "raise clone-node-max or clone-max",
+        Cause::ParentBanned => "see its clone or bundle",
+        Cause::Capacity => "give the node more capacity, or move something away",
+        Cause::NodeUnavailable => "make the node available",
+        Cause::Orphan => "configure it again",
+        _ => return None,
+    })
+}
+
 /// The causes that a fixed sentence describes.
 fn by_rule(cause: Cause) -> Source {
     let (rule, text) = match cause {

@@ -70,6 +70,11 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Writes every line of a part, indented.
+fn indented(f: &mut fmt::Formatter<'_>, part: &impl fmt::Display) -> fmt::Result {
+    part.to_string().lines().try_for_each(|line| write!(f, "\n  {line}"))
+}
+
 impl fmt::Display for ResourceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.assigned {
@@ -79,22 +84,20 @@ impl fmt::Display for ResourceReport {
             }
             None => write!(f, "{} does not run: {}", self.resource, self.verdict)?,
         }
-        for line in self
-            .scores
-            .iter()
-            .flat_map(|s| s.to_string().lines().map(str::to_owned).collect::<Vec<_>>())
-        {
-            write!(f, "\n  {line}")?;
+        for obstacle in &self.obstacles {
+            write!(f, "\n  not on {}: {}", obstacle.node, obstacle.reason)?;
+            if let Some(remedy) = obstacle.remedy {
+                write!(f, "; {remedy}")?;
+            }
+        }
+        for score in &self.scores {
+            indented(f, score)?;
         }
         if let Some(promotion) = &self.promotion {
-            for line in promotion.to_string().lines() {
-                write!(f, "\n  {line}")?;
-            }
+            indented(f, promotion)?;
         }
         for part in &self.parts {
-            for line in part.to_string().lines() {
-                write!(f, "\n  {line}")?;
-            }
+            indented(f, part)?;
         }
         Ok(())
     }

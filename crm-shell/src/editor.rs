@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use crm_core::cib::Element;
 
+use crate::access::{Access, AccessError};
 use crate::check::{self, Finding};
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, merge};
 use crate::language::{Notes, Statement, Word, World, parse};
 use crate::message::{Message, Place, Severity, Source};
 use crate::session::{Checks, Failure, Outcome, Session};
@@ -355,7 +356,8 @@ pub fn flush(session: &mut Session) -> Outcome {
     let Session { editor: Some(editor), access, .. } = session else { return Ok(()) };
     let Some(pending) = editor.pending.take() else { return Ok(()) };
     if pending.root() != editor.start.root() {
-        access.commit(&editor.base, pending.root(), "configure")?;
+        // If this fails, what was typed is still in `now`: the user may look, and try again.
+        write(access.as_mut(), editor, &pending)?;
     }
     let open_changes = editor.now.root() != pending.root();
     let now = editor.now.clone();
@@ -364,6 +366,36 @@ pub fn flush(session: &mut Session) -> Outcome {
         open(session)?.now = now;
     }
     Ok(())
+}
+
+/// How often a commit is put on top of what others committed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Commits; if somebody else committed meanwhile, on top of that, unless both changed the same
+/// object.
+fn write(access: &mut dyn Access, editor: &Editor, pending: &Configuration) -> Outcome {
+    let mut base = editor.base.clone();
+    let mut wanted = pending.root().clone();
+    for _ in 0..ATTEMPTS {
+        match access.commit(&base, &wanted, "configure") {
+            Ok(()) => return Ok(()),
+            Err(AccessError::Stale(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let fresh = access.cib()?;
+        let theirs = Configuration::new(&fresh);
+        wanted = merge(editor.start.root(), theirs.root(), pending.root()).map_err(|both| {
+            let text = format!(
+                "not committed: somebody else changed {} meanwhile:\n{}",
+                both.join(", "),
+                crate::diff::configurations(&editor.start, &theirs)
+            );
+            Message::error(text)
+                .help("'refresh' drops your changes and shows theirs; then apply yours again")
+        })?;
+        base = fresh;
+    }
+    Err("not committed: others commit all the time; try again".into())
 }
 
 /// Before a command that works on the configuration in force: write what a batch committed.
@@ -377,16 +409,17 @@ pub fn settle(session: &mut Session) -> Outcome {
     flush(session)
 }
 
-/// Leaving `configure`: changes are committed, in a batch silently.
+/// Leaving `configure`: changes are committed; at a prompt only after a question, unless the
+/// line that made them led through `configure` and back.
 ///
 /// # Errors
 /// See [`commit`].
-pub fn leave(session: &mut Session) -> Outcome {
+pub fn leave(session: &mut Session, ask: bool) -> Outcome {
     let Some(editor) = &session.editor else { return Ok(()) };
     if !editor.is_changed() {
         return Ok(());
     }
-    if session.interactive {
+    if session.interactive && ask {
         if session.ask("There are changes that are not committed. Commit them") {
             return commit(session, false);
         }

@@ -370,16 +370,24 @@ impl Session {
         if self.levels.len() <= depth {
             return Ok(());
         }
-        self.leave_to(depth)
+        self.leave_levels(depth, false)
     }
 
-    /// Leaves levels down to a depth; leaving `configure` commits what changed.
+    /// Leaves levels down to a depth. Leaving `configure` asks whether to commit what changed; in
+    /// a batch it commits.
+    ///
+    /// # Errors
+    /// The commit failed.
     pub fn leave_to(&mut self, depth: usize) -> Outcome {
+        self.leave_levels(depth, true)
+    }
+
+    fn leave_levels(&mut self, depth: usize, ask: bool) -> Outcome {
         let mut result = Ok(());
         while self.levels.len() > depth.max(1) {
             let left = self.levels.pop();
             if left == Some(Level::Configure) && !self.levels.contains(&Level::Configure) {
-                result = crate::editor::leave(self);
+                result = crate::editor::leave(self, ask);
             }
         }
         result

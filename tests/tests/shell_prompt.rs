@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -113,7 +113,19 @@ impl Terminal {
         std::fs::read_to_string(self.directory.path().join("cib.xml")).map_err(wrong)
     }
 
+    /// The shell has ended, and well.
     fn leave(&mut self) -> Result<(), Failed> {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.screen.recv_timeout(left) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(Failed::from(format!("it does not end: {:?}", self.seen)));
+                }
+            }
+        }
         let status = self.child.wait().map_err(wrong)?;
         if status.success() { Ok(()) } else { Err(Failed::from(format!("exit: {status}"))) }
     }

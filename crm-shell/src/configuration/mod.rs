@@ -4,6 +4,7 @@
 //! Pure. Nothing is written anywhere; a change that fails leaves the configuration as it was.
 
 mod add;
+mod merge;
 mod remove;
 mod select;
 mod values;
@@ -16,6 +17,7 @@ use crm_core::cib::Element;
 use crate::language::{IdStore, Kind, SchemaVersion, Style, World, is_member, text, text_noting};
 
 pub use add::{Added, milliseconds};
+pub use merge::merge;
 pub use remove::{Removed, references, refers};
 pub use select::Selection;
 

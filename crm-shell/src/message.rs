@@ -165,6 +165,7 @@ impl Message {
 }
 
 /// Where output and messages go.
+#[derive(Default)]
 pub struct Printer {
     /// Colours on the terminal.
     pub colour: bool,
@@ -174,12 +175,6 @@ pub struct Printer {
     pub captured: Option<String>,
     last: Option<String>,
     errors: usize,
-}
-
-impl Default for Printer {
-    fn default() -> Printer {
-        Printer { colour: false, json: false, captured: None, last: None, errors: 0 }
-    }
 }
 
 impl Printer {

@@ -174,19 +174,39 @@ fn parse(arguments: &[String]) -> Parsed {
                 .or_else(|| rest.next().cloned())
                 .ok_or_else(|| format!("usage: {name} wants {what}"))
         };
-        let taken = match name {
-            "-F" | "--force" => Ok(line.options.force = true),
-            "-y" | "--yes" => Ok(line.options.answer = Some(true)),
-            "-n" | "--no" => Ok(line.options.answer = Some(false)),
-            "-w" | "--wait" => Ok(line.options.wait = true),
+        let taken: Result<(), String> = match name {
+            "-F" | "--force" => {
+                line.options.force = true;
+                Ok(())
+            }
+            "-y" | "--yes" | "-n" | "--no" => {
+                line.options.answer = Some(name.contains('y'));
+                Ok(())
+            }
+            "-w" | "--wait" => {
+                line.options.wait = true;
+                Ok(())
+            }
+            "--json" => {
+                line.json = true;
+                Ok(())
+            }
             "-d" | "--debug" | "-R" | "--regression-tests" => Ok(()),
-            "--json" => Ok(line.json = true),
-            "-f" | "--file" => value("a file").map(|v| line.file = Some(v)),
-            "-c" | "--cib" => value("the name of a shadow CIB").map(|v| line.shadow = Some(v)),
-            "-D" | "--display" => value("a mode").map(|v| line.colour = Some(v)),
+            "-f" | "--file" => value("a file").map(|v| {
+                line.file = Some(v);
+            }),
+            "-c" | "--cib" => value("the name of a shadow CIB").map(|v| {
+                line.shadow = Some(v);
+            }),
+            "-D" | "--display" => value("a mode").map(|v| {
+                line.colour = Some(v);
+            }),
             "-H" | "--history" | "--scriptdir" | "-X" | "--profile" => value("a value").map(|_| ()),
             "-o" | "--opt" => value("name=value").and_then(|v| match v.split_once('=') {
-                Some((n, v)) => Ok(line.settings.push((n.to_string(), v.to_string()))),
+                Some((n, v)) => {
+                    line.settings.push((n.to_string(), v.to_string()));
+                    Ok(())
+                }
                 None => Err(format!("usage: -o wants name=value, not '{v}'")),
             }),
             "-h" | "--help" => return Parsed::Print(USAGE.into()),

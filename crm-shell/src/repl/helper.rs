@@ -200,7 +200,7 @@ mod tests {
             }
         }
         assert_eq!(plain, line);
-        assert!(painted.contains("\x1b[31m") == false);
+        assert!(!painted.contains("\x1b[31m"));
         assert!(paint(Level::Root, "nosuch x").contains("\x1b[31m"));
     }
 

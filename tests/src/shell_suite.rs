@@ -203,7 +203,7 @@ pub fn differences(
     let arguments = split(case.meta("args").unwrap_or("configure"));
     let ran = stage.run(&arguments, &input)?;
     let xml = stage.read_cib(true)?;
-    let before = canonical_text(&as_cib(&initial), true)?;
+    let before = canonical_text(&initial, true)?;
     let mut wrong = Vec::new();
 
     if case.section("rc").is_some() && case.expects_failure() != (ran.status != 0) {
@@ -240,9 +240,7 @@ pub fn differences(
     wrong.extend(errors_differ(case, &ran));
     if case.section("replay").is_some() && !atomic {
         let text = case.section("show").map(tidy).filter(|t| !t.is_empty()).unwrap_or(shown);
-        if replay_differs(case, &stage, &initial, &text)? {
-            wrong.push("round trip".into());
-        }
+        wrong.extend(replay_differs(case, &stage, &initial, &text)?);
     }
     Ok(wrong)
 }
@@ -270,36 +268,37 @@ fn replay_differs(
     stage: &Stage<'_>,
     initial: &str,
     text: &str,
-) -> Result<bool, String> {
+) -> Result<Option<String>, String> {
     let mut accepted = Vec::new();
     accepted.extend(case.section("replay-xml").map(str::to_string));
     match case.section("xml") {
         Some(xml) if xml.trim() != "unchanged" => accepted.push(xml.to_string()),
-        Some(_) => accepted.push(initial.to_string()),
-        None if initial.trim_start().starts_with('<') => accepted.push(initial.to_string()),
+        Some(_) => accepted.push(canonical_text(initial, true)?),
+        None if initial.trim_start().starts_with('<') => {
+            accepted.push(canonical_text(initial, true)?);
+        }
         None => {}
     }
     if accepted.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     stage.write_cib(EMPTY, case.meta("schema"))?;
     stage.run(&["-F".into(), "configure".into()], text)?;
     let (strict, loose) = (stage.read_cib(true)?, stage.read_cib(false)?);
+    let mut last = String::new();
     for (at, one) in accepted.iter().enumerate() {
-        let one = as_cib(one);
-        let complete = at > 0 && canonical_text(&one, false)? == loose;
-        if canonical_text(&one, true)? == strict || complete {
-            return Ok(false);
+        let complete = canonical_text(one, false)?;
+        if canonical_text(one, true)? == strict || at > 0 && complete == loose {
+            return Ok(None);
         }
+        last = complete;
     }
-    Ok(true)
+    let same = last.bytes().zip(loose.bytes()).take_while(|(a, b)| a == b).count();
+    let around = |t: &str| t.chars().skip(same.saturating_sub(30)).take(90).collect::<String>();
+    Ok(Some(format!("round trip: {:?} is not {:?}", around(&loose), around(&last))))
 }
 
 // === comparing ===
-
-fn as_cib(text: &str) -> String {
-    text.to_string()
-}
 
 fn tidy(text: &str) -> String {
     let mut plain = String::new();

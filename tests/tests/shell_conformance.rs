@@ -5,6 +5,7 @@
 //!
 //! Started with `--as-shell` as its first argument, this program is the shell.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
         return crm_shell::run(&words[1..], &[]);
     }
     let arguments = Arguments::from_args();
-    let trials = match ShellSuite::find() {
+    let trials = match ShellSuite::find().and_then(|suite| agents_are_here().map(|()| suite)) {
         Ok(suite) => {
             let suite = Arc::new(suite);
             let whole = Arc::clone(&suite);
@@ -36,6 +37,15 @@ fn main() -> ExitCode {
         Err(reason) => vec![Trial::test(reason, || Ok(())).with_ignored_flag(true)],
     };
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The cases were recorded with these agents installed.
+fn agents_are_here() -> Result<(), String> {
+    if Path::new("/usr/lib/ocf/resource.d/heartbeat/IPaddr2").is_file() {
+        Ok(())
+    } else {
+        Err("the package resource-agents is not installed".into())
+    }
 }
 
 fn shell() -> Result<Vec<String>, Failed> {

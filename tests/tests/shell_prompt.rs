@@ -15,6 +15,10 @@ const AS_SHELL: &str = "--as-shell";
 /// Far beyond what any step takes; only a hang reaches it.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What the line editor sends when it begins and ends to read.
+const READING: &str = "\x1b[?2004h";
+const TAKEN: &str = "\x1b[?2004l";
+
 const CIB: &str = "<cib validate-with=\"pacemaker-3.9\" epoch=\"1\" num_updates=\"0\" admin_epoch=\"0\">\
 <configuration><crm_config><cluster_property_set id=\"cib-bootstrap-options\"><nvpair id=\"x\" \
 name=\"stonith-enabled\" value=\"false\"/></cluster_property_set></crm_config><nodes><node id=\"1\" \
@@ -104,9 +108,17 @@ impl Terminal {
         }
     }
 
+    /// Types a line, and waits until the shell has taken it.
     fn line(&mut self, text: &str) -> Result<(), Failed> {
         self.press(text)?;
-        self.press("\r")
+        self.press("\r")?;
+        self.expect(TAKEN)
+    }
+
+    /// Waits until the shell reads again, with this prompt.
+    fn prompt(&mut self, text: &str) -> Result<(), Failed> {
+        self.expect(READING)?;
+        self.expect(text)
     }
 
     fn cib(&self) -> Result<String, Failed> {
@@ -141,65 +153,64 @@ impl Drop for Terminal {
 
 fn session() -> Result<(), Failed> {
     let mut t = Terminal::open()?;
-    t.expect("# ")?;
+    t.prompt("# ")?;
     t.line("configure")?;
-    t.expect("configure# ")?;
+    t.prompt("configure# ")?;
     t.line("property cluster-name=one")?;
-    t.expect("configure*1# ")?;
+    t.prompt("configure*1# ")?;
     t.line("commit")?;
     t.expect("cluster-name=one")?;
-    t.expect("configure# ")?;
+    t.prompt("configure# ")?;
     if !t.cib()?.contains("cluster-name") {
         return Err("nothing was written".into());
     }
     t.line("property no-quorum-polic=stop")?;
     t.expect("did you mean 'no-quorum-policy'")?;
-    t.expect("configure*1# ")?;
+    t.prompt("configure*1# ")?;
     t.line("quit")?;
     t.expect("Commit them")?;
-    t.line("n")?;
+    t.press("n\r")?;
     t.leave()
 }
 
 fn completion() -> Result<(), Failed> {
     let mut t = Terminal::open()?;
-    t.expect("# ")?;
+    t.prompt("# ")?;
     t.press("configure prop\t")?;
     t.expect("property")?;
-    t.press("no-quorum-policy=fr\t")?;
-    t.expect("freeze")?;
-    t.press("\r")?;
-    t.expect("# ")?;
+    t.press("no-quorum-policy=fr\t\r")?;
+    t.expect("+ \tno-quorum-policy=freeze")?;
+    t.prompt("# ")?;
     t.press("\x04")?;
     t.leave()
 }
 
 fn interrupt() -> Result<(), Failed> {
     let mut t = Terminal::open()?;
-    t.expect("# ")?;
+    t.prompt("# ")?;
     t.line("configure")?;
-    t.expect("configure# ")?;
+    t.prompt("configure# ")?;
     t.line("property cluster-name=two")?;
-    t.expect("configure*1# ")?;
+    t.prompt("configure*1# ")?;
     t.press("garbage\x03")?;
     t.expect("1 changes are not committed")?;
-    t.expect("configure*1# ")?;
+    t.prompt("configure*1# ")?;
     t.line("commit")?;
-    t.expect("configure# ")?;
+    t.prompt("configure# ")?;
     t.press("\x04")?;
     t.leave()
 }
 
 fn continuation() -> Result<(), Failed> {
     let mut t = Terminal::open()?;
-    t.expect("# ")?;
+    t.prompt("# ")?;
     t.line("configure")?;
-    t.expect("configure# ")?;
-    t.line("property \\")?;
+    t.prompt("configure# ")?;
+    t.press("property \\\r")?;
     t.line("cluster-name=three")?;
-    t.expect("configure*1# ")?;
+    t.prompt("configure*1# ")?;
     t.line("commit")?;
-    t.expect("configure# ")?;
+    t.prompt("configure# ")?;
     t.line("quit")?;
     t.leave()
 }

@@ -144,6 +144,10 @@ pub fn preview(session: &mut Session) -> Outcome {
     let effects = foresee::of_change(&editor.base, &editor.now)?;
     out.push_str("\nWhat it would cause:\n");
     list(&effects, &mut out);
+    if let (false, Some(editor)) = (session.interactive, &mut session.editor) {
+        // The end of a batch must not commit what it only wanted to see.
+        editor.now = editor.pending.clone().unwrap_or_else(|| editor.start.clone());
+    }
     session.printer.print(&out);
     if verdict.shape + verdict.other > 0 {
         return Err("the checks found errors; a commit would be refused".into());

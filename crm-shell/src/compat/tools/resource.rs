@@ -83,8 +83,11 @@ pub fn crm_resource(arguments: &[String]) -> ExitCode {
 
 const NAME: &str = "crm_resource";
 
+/// What one command of the table does.
+type Command = fn(&mut Run<'_>) -> Done;
+
 fn work(run: &mut Run<'_>) -> Done {
-    let commands: [(&str, fn(&mut Run<'_>) -> Done); 16] = [
+    let commands: [(&str, Command); 16] = [
         ("list-raw", list_raw),
         ("locate", locate),
         ("query-xml", definition),

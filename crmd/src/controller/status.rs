@@ -88,7 +88,10 @@ pub fn set_standing(cib: &mut Element, id: NodeId, name: &str, standing: Standin
     state.set_attr("join", join);
     state.set_attr("expected", expected);
     match standing {
-        Standing::Member => {}
+        Standing::Member => {
+            // It is back: why it could not be fenced matters no more.
+            state.remove_attr("fence-trouble");
+        }
         Standing::Fenced => {
             state.retain(|c| !matches!(c.name(), "lrm" | "transient_attributes"));
         }
@@ -180,6 +183,9 @@ mod tests {
         assert!(!is_shutting_down(&cib, N) && is_expected(&cib, N));
         assert!(node_state(&cib, N).unwrap().child("lrm").is_some());
         assert_eq!(standing(&cib, N), Some(Standing::Lost));
+        node_state_mut(&mut cib, N, "n1").set_attr("fence-trouble", "no device");
+        set_standing(&mut cib, N, "n1", Standing::Member);
+        assert_eq!(node_state(&cib, N).unwrap().attr("fence-trouble"), None);
         set_standing(&mut cib, N, "n1", Standing::Fenced);
         assert!(node_state(&cib, N).unwrap().child("lrm").is_none());
         assert!(!is_expected(&cib, N));

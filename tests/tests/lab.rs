@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crm_lab::{HostSpec, Isolation, Lab, LabError, Network, PowerMode, STAGE, isolate, run_stage};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const TESTS: &[(&str, fn(&Lab) -> Result<(), Failed>)] = &[
+type Test = fn(&Lab) -> Result<(), Failed>;
+
+const TESTS: &[(&str, Test)] = &[
     ("a_host_sees_its_own_files_processes_and_name_only", private),
     ("a_cut_cable_stops_packets_and_nothing_else", cable),
     ("power_off_ends_every_process_and_keeps_the_disk", power),
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn finish(arguments: &Arguments, ignored: bool) -> ExitCode {
-    let trial = |(name, test): &(&str, fn(&Lab) -> Result<(), Failed>)| {
+    let trial = |(name, test): &(&str, Test)| {
         let test = *test;
         // One lab a process: its first user takes it, so the tests run one after the other.
         Trial::test(*name, move || with_lab(test)).with_ignored_flag(ignored)
@@ -45,7 +47,7 @@ fn finish(arguments: &Arguments, ignored: bool) -> ExitCode {
     libtest_mimic::run(&single, TESTS.iter().map(trial).collect()).exit_code()
 }
 
-fn with_lab(test: fn(&Lab) -> Result<(), Failed>) -> Result<(), Failed> {
+fn with_lab(test: Test) -> Result<(), Failed> {
     static LAB: std::sync::OnceLock<Result<Lab, String>> = std::sync::OnceLock::new();
     let lab = LAB.get_or_init(|| make_lab().map_err(|e| e.to_string())).as_ref()?;
     for name in lab.names() {

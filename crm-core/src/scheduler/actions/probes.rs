@@ -166,7 +166,7 @@ fn probe_primitive(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) -> bool {
     let cloned = cluster[top].clone_data().is_some();
     let subject = if device || !cloned { rsc } else { top };
     let mut flags = OrderFlags::ORDER;
-    let inactive = cluster.leaves(subject).iter().all(|&l| cluster[l].active_on.is_empty());
+    let inactive = cluster[rsc].active_on.is_empty();
     if !cluster[probe].marks.runnable() && inactive {
         flags |= OrderFlags::FIRST_RUNNABLE;
     }

@@ -19,7 +19,7 @@ impl fmt::Display for Source {
 impl fmt::Display for Contribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.replaces { "=" } else { "+" };
-        write!(f, "{sign} {:>9}  {}", self.score, self.source)
+        write!(f, "{sign} {:>9}  {}", self.score.to_string(), self.source)
     }
 }
 

@@ -198,7 +198,8 @@ impl ScoreTable {
     }
 
     fn note(&mut self, node: NodeIx, score: Score, set: bool, cause: Cause) {
-        if let Some(record) = &mut self.record {
+        let changes = set || score != Score::ZERO;
+        if let Some(record) = self.record.as_mut().filter(|_| changes) {
             record.push(Contribution { node, score, set, cause });
         }
     }

@@ -188,12 +188,8 @@ fn is_wanted(cluster: &Cluster, rsc: RscIx, top: RscIx, node: NodeIx) -> bool {
     if r.exclusive_discovery || cluster[top].exclusive_discovery {
         return discovery == Some(Discovery::Exclusive);
     }
-    let discovery = discovery.unwrap_or(if cluster[node].discover_never {
-        Discovery::Never
-    } else {
-        Discovery::Always
-    });
-    discovery != Discovery::Never
+    let least = if cluster[node].discover_never { Discovery::Never } else { Discovery::Always };
+    discovery.map_or(least, |d| d.max(least)) != Discovery::Never
 }
 
 /// Rows 10 and 11 of A-72: nothing runs in a guest that is not there.

@@ -27,7 +27,6 @@ pub(super) fn of_node(
         file("/etc/webserver.conf", 0o644, NGINX.as_bytes()),
         file("/usr/lib/stonith/plugins/external/demo", 0o755, plug_in.as_bytes()),
         file("/srv/web/index.html", 0o644, format!("served by {name}\n").as_bytes()),
-        file("/root/web.crm", 0o644, WEB_CRM.as_bytes()),
         file("/var/log/nginx/.keep", 0o644, b""),
         file("/var/lib/crm/.keep", 0o644, b""),
     ]

@@ -62,10 +62,12 @@ pub fn plan(cluster: &mut Cluster) -> Graph {
     emit::graph(cluster)
 }
 
-/// actions that exist already follow what placement decided.
+/// actions that exist already follow what placement decided; an instance that it never came
+/// to keeps what it has.
 fn follow_placement(cluster: &mut Cluster) {
     for rsc in cluster.all_resources() {
-        if cluster[rsc].is_primitive() && cluster[rsc].assigned.is_none() {
+        let r = &cluster[rsc];
+        if r.is_primitive() && r.decided && r.assigned.is_none() {
             primitive::unassigned(cluster, rsc);
         }
     }

@@ -218,8 +218,8 @@ impl Run<'_> {
             return Ok(End::Success);
         }
         let missing = match &action.router {
+            _ if self.missing == Missing::Configure => self.missing,
             Some(_) => Missing::Id(&node.name),
-            None if self.missing == Missing::Configure => self.missing,
             None => Missing::Id(&node.id),
         };
         let shown = shown.clone();

@@ -344,7 +344,7 @@ fn bundle_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
         return Part::list(resource.id.to_string(), Vec::new());
     };
     let set = if bundle.replicas.len() > 1 { " set" } else { "" };
-    let unique = if bundle.per_host > 1 { " (unique)" } else { "" };
+    let unique = if resource.unique { " (unique)" } else { "" };
     let unmanaged = if resource.managed { "" } else { " (unmanaged)" };
     let title =
         format!("Container bundle{set}: {} [{}]{unique}{unmanaged}", resource.id, bundle.image);

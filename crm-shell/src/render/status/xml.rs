@@ -176,7 +176,7 @@ fn bundle(cluster: &Cluster, view: &View, rsc: RscIx) -> Element {
     let Some(bundle) = resource.bundle_data() else { return element };
     element.set_attr("type", &bundle.launcher);
     element.set_attr("image", &bundle.image);
-    element.set_attr("unique", flag(bundle.per_host > 1));
+    element.set_attr("unique", flag(resource.unique));
     element.set_attr("managed", flag(resource.managed));
     element.set_attr("failed", flag(any_in(cluster, rsc, |r| !r.is_primitive() && r.failed)));
     for replica in &bundle.replicas {

@@ -10,15 +10,13 @@ use super::instances::Limits;
 
 impl Placement<'_> {
     /// Assigns containers, then addresses, connections and the inside of each replica (P-132).
-    /// Every request repeats all of it; what is decided stays (P-133).
+    /// Every request repeats all of it, also one made while it is in progress; what is decided or
+    /// in progress stays (P-133).
     pub(super) fn assign_bundle(
         &mut self,
         bundle: RscIx,
         preferred: Option<NodeIx>,
     ) -> Option<NodeIx> {
-        if self.c[bundle].in_progress {
-            return None;
-        }
         let data = self.c[bundle].bundle_data()?;
         let (replicas, inner) = (data.replicas.clone(), data.clone);
         let max = u32::try_from(replicas.len()).unwrap_or(u32::MAX);

@@ -10,17 +10,40 @@ use crate::scheduler::model::{History, HistoryOp, NodeIx, Task, TransitionKey};
 
 /// Texts that repeat from entry to entry, kept once.
 #[derive(Default)]
-pub struct Texts(BTreeSet<Arc<str>>);
+pub struct Texts {
+    known: BTreeSet<Arc<str>>,
+    /// The latest text of each kind that is mostly the same from entry to entry.
+    latest: [Arc<str>; 6],
+}
+
+/// Kinds of texts in [`Texts::repeat`].
+#[derive(Clone, Copy)]
+enum Kind {
+    Author,
+    Node,
+    FeatureSet,
+    Class,
+    Provider,
+    Type,
+}
 
 impl Texts {
     /// The shared copy of a text.
-    pub fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.known.get(text) {
             return known.clone();
         }
         let new: Arc<str> = text.into();
-        self.0.insert(new.clone());
+        self.known.insert(new.clone());
         new
+    }
+
+    /// [`share`](Texts::share) for a text that is likely to be the same as the one before.
+    fn repeat(&mut self, kind: Kind, text: &str) -> Arc<str> {
+        if *self.latest[kind as usize] != *text {
+            self.latest[kind as usize] = self.share(text);
+        }
+        self.latest[kind as usize].clone()
     }
 }
 
@@ -30,15 +53,15 @@ pub fn node_state(state: &Element, node: NodeIx, texts: &mut Texts, histories: &
     for element in list.children_named("lrm_resource") {
         let Some(id) = element.id() else { continue };
         let shared_id = texts.share(id);
-        let mut shared = |name: &str| element.attr(name).map(|v| texts.share(v));
+        let mut shared = |kind, name: &str| element.attr(name).map(|v| texts.repeat(kind, v));
         let mut history = History {
             node,
             rsc: None,
             id: shared_id,
-            class: shared("class"),
-            provider: shared("provider"),
-            kind: shared("type"),
-            container: shared("container"),
+            class: shared(Kind::Class, "class"),
+            provider: shared(Kind::Provider, "provider"),
+            kind: shared(Kind::Type, "type"),
+            container: element.attr("container").map(Into::into),
             shutdown_lock: element.attr("shutdown-lock").and_then(parse_int).unwrap_or(0),
             ops: Vec::new(),
             last_start: None,
@@ -75,8 +98,8 @@ fn entry(op: &Element, texts: &mut Texts) -> HistoryOp {
                 let key = value.split_once(';').map(|(_, key)| key);
                 e.magic = key.and_then(|key| transition_key(key, texts));
             }
-            "on_node" => e.on_node = Some(texts.share(value)),
-            "crm_feature_set" => e.feature_set = Some(texts.share(value)),
+            "on_node" => e.on_node = Some(texts.repeat(Kind::Node, value)),
+            "crm_feature_set" => e.feature_set = Some(texts.repeat(Kind::FeatureSet, value)),
             "exit-reason" if !value.is_empty() => e.exit_reason = Some(texts.share(value)),
             "last-rc-change" => e.last_change = parse_int(value),
             "exec-time" => e.exec_time = parse_int(value),
@@ -139,7 +162,7 @@ fn transition_key(text: &str, texts: &mut Texts) -> Option<TransitionKey> {
         action,
         transition,
         target_rc: i32::try_from(target).ok()?,
-        uuid: texts.share(uuid),
+        uuid: texts.repeat(Kind::Author, uuid),
     })
 }
 

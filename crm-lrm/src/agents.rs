@@ -152,7 +152,8 @@ impl Catalog {
         ["heartbeat", "lsb", "ocf", "service", "stonith", "systemd"]
     }
 
-    /// The providers of OCF agents; with a type, only those that have it.
+    /// The providers of OCF agents; with a type, only those that have it. Our own agents count
+    /// where no file of that type is on the machine.
     pub fn providers(&self, kind: Option<&str>) -> BTreeSet<String> {
         let mut providers = BTreeSet::new();
         for root in &self.paths.ocf {
@@ -163,8 +164,10 @@ impl Catalog {
                 }
             }
         }
+        // Who asks for a type wants to know who has brought it; ours stand back where somebody has.
+        let ours_answer = kind.is_none() || providers.is_empty();
         for agent in self.built_in.iter().filter(|agent| agent.class == "ocf") {
-            if kind.is_none_or(|kind| agent.kind == kind) {
+            if ours_answer && kind.is_none_or(|kind| agent.kind == kind) {
                 providers.extend(agent.provider.clone());
                 providers.extend(agent.stands_in_for.iter().cloned());
             }

@@ -101,6 +101,8 @@ fn listings_join_files_and_built_in_agents() {
     let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
     assert_eq!(catalog.providers(None), set(&["crm", "heartbeat", "linbit", "pacemaker"]));
     assert_eq!(catalog.providers(Some("IPaddr2")), set(&["crm", "heartbeat"]));
+    script(&root.path().join("ocf1/heartbeat/Dummy"), 0o755);
+    assert_eq!(catalog.providers(Some("Dummy")), set(&["heartbeat"]));
     assert_eq!(catalog.types("ocf", Some("linbit")), set(&["drbd"]));
     assert_eq!(catalog.types("ocf", None), set(&["Dummy", "IPaddr2", "drbd"]));
 }

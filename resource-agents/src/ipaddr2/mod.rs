@@ -179,7 +179,7 @@ fn start(context: &Context, wanted: &Wanted) -> Outcome {
     {
         wait_for_dad(&mut netlink, wanted, &plan, context.timeout())?;
     }
-    announce_first(context, &plan);
+    announce(context, &plan);
     Ok(Code::Ok)
 }
 
@@ -217,21 +217,12 @@ fn wait_for_dad(
     }
 }
 
-/// One announcement now; the rest by a process of its own, so that the start is not held up.
-fn announce_first(context: &Context, plan: &Plan) {
-    let count = context.integer("arp_count");
-    if count == 0 {
+/// Tells the neighbours, by a process of its own, so that the start is not held up: closing a
+/// packet socket waits for the kernel's whole network stack, on a busy machine for seconds.
+fn announce(context: &Context, plan: &Plan) {
+    if context.integer("arp_count") == 0 {
         return;
     }
-    if let Err(error) = announce::once(plan) {
-        warn(&format!("announcing {} on {} failed: {error}", plan.ip, plan.nic));
-    }
-    if count > 1 {
-        announce_in_background(context);
-    }
-}
-
-fn announce_in_background(context: &Context) {
     let started = Command::new("/proc/self/exe")
         .args(["agent", crate::PROVIDER, AGENT.name, "announce"])
         .env_clear()
@@ -243,16 +234,21 @@ fn announce_in_background(context: &Context) {
         .spawn();
     if let Err(error) = started {
         warn(&format!("the address is announced only once: {error}"));
+        if let Err(error) = announce::once(plan) {
+            warn(&format!("announcing {} on {} failed: {error}", plan.ip, plan.nic));
+        }
     }
 }
 
-/// The rest of the announcements. Before each, the address must still be ours: another node may
-/// have it by now, and must not lose its traffic to us.
+/// All announcements. Before each, the address must still be ours: another node may have it by
+/// now, and must not lose its traffic to us.
 fn announce_repeatedly(context: &Context, wanted: &Wanted) -> Outcome {
     let interval = context.integer("arp_interval").unsigned_abs();
     let mut netlink = open()?;
-    for _ in 1..context.integer("arp_count") {
-        sleep(Duration::from_millis(interval));
+    for round in 0..context.integer("arp_count") {
+        if round > 0 {
+            sleep(Duration::from_millis(interval));
+        }
         let Some(address) = present(&mut netlink, wanted)?.first().cloned() else { break };
         let link = doing(netlink.link_by_index(address.index), || "looking up".to_owned())?;
         let Some(link) = link else { break };

@@ -85,7 +85,11 @@ impl Netlink {
         let Ok(index) = self.index(port) else { return Ok(()) };
         let mut link = LinkMessage::default();
         link.header.index = index;
-        self.change(RouteNetlinkMessage::DelLink(link), 0, &format!("unplugging {port}"))
+        match self.change(RouteNetlinkMessage::DelLink(link), 0, &format!("unplugging {port}")) {
+            // The kernel was faster: it takes a cable away with the namespace at its other end.
+            Err(_) if self.index(port).is_err() => Ok(()),
+            done => done,
+        }
     }
 
     /// Switches an interface on or off.

@@ -1,5 +1,7 @@
 //! `status`: what the cluster does, through the same rendering as `crm_mon`.
 
+use std::io::Write;
+
 use crm_core::cib::Element;
 
 use crate::compat::console::Collected;
@@ -85,9 +87,10 @@ pub fn resources(session: &mut Session) -> Outcome {
 }
 
 fn run_mon(session: &mut Session, mut arguments: Vec<String>) -> Outcome {
-    if let Some(file) = shadow_file(session)? {
+    let shadow = shadow_file(session)?;
+    if let Some(file) = &shadow {
         arguments.push("--xml-file".into());
-        arguments.push(file);
+        arguments.push(file.path().to_string_lossy().into_owned());
     }
     let mut sink = Collected::default();
     let exit = mon::run(&arguments, &mut sink);
@@ -107,13 +110,16 @@ fn finish(session: &mut Session, sink: &Collected, code: u8) -> Outcome {
     })
 }
 
-fn shadow_file(session: &mut Session) -> Result<Option<String>, Failure> {
-    let Some(name) = session.shadow.clone() else { return Ok(None) };
+/// The shadow CIB in use as a file of its own, which goes with the value.
+fn shadow_file(session: &mut Session) -> Result<Option<tempfile::NamedTempFile>, Failure> {
+    if session.shadow.is_none() {
+        return Ok(None);
+    }
     let cib: Element = session.access.cib()?;
-    let file = std::env::temp_dir().join(format!("crm-shadow-{name}-{}", std::process::id()));
-    std::fs::write(&file, cib.to_pretty())
-        .map_err(|e| Failure::from(format!("could not open {}: {e}", file.display())))?;
-    Ok(Some(file.to_string_lossy().into_owned()))
+    let failed = |e: std::io::Error| Failure::from(format!("a temporary file: {e}"));
+    let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
+    file.write_all(cib.to_pretty().as_bytes()).map_err(failed)?;
+    Ok(Some(file))
 }
 
 /// The scores of the configuration in force.

@@ -91,6 +91,11 @@ impl Editor {
 pub fn open(session: &mut Session) -> Result<&mut Editor, Failure> {
     if session.editor.is_none() {
         let cib = session.access.cib()?;
+        if cib.attr("validate-with") == Some("none") {
+            let text = "schema 'none' does not exist, so nothing is checked against one";
+            let help = "set validate-with of the document to a schema, such as pacemaker-3.9";
+            session.printer.say(&Message::error(text).help(help));
+        }
         session.editor = Some(Editor::new(cib));
     }
     match &mut session.editor {

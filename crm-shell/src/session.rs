@@ -229,6 +229,7 @@ impl Session {
     pub fn run_text(&mut self, source: Source) {
         let source = Rc::new(source);
         for line in lines(&source.text) {
+            let line = line.split(&source.text);
             self.run_line(&source, line);
             if self.quit {
                 break;

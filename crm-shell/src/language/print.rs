@@ -588,12 +588,17 @@ fn bundle_part(e: &Element) -> String {
     out.join(" ")
 }
 
-/// An object as an `xml` statement.
-pub fn as_xml(element: &Element) -> String {
+/// An object as an `xml` statement. Where ids are kept the XML is quoted, so that a batch reads it
+/// back; listings show it bare, as crmsh's do.
+pub fn as_xml(element: &Element, style: &Style) -> String {
     let mut out = String::new();
     xml_lines(element, 0, &mut out);
-    let lines: Vec<&str> = out.lines().collect();
-    format!("xml {}", lines.join(" \\\n"))
+    let lines = out.lines().collect::<Vec<_>>().join(" \\\n");
+    if style.ids {
+        format!("xml '{}'", lines.replace('\'', "&apos;"))
+    } else {
+        format!("xml {lines}")
+    }
 }
 
 /// XML with two blanks a level and characters outside ASCII as references.

@@ -43,7 +43,7 @@ pub fn text_noting(
 ) -> String {
     let element = &normalized(element);
     let plain = Style { hidden: Vec::new(), ..style.clone() };
-    let Some(shown) = object(kind, element, &plain) else { return as_xml(element) };
+    let Some(shown) = object(kind, element, &plain) else { return as_xml(element, style) };
     match gives_back(kind, element, &shown, world) {
         Ok(true) if shown.is_ascii() => {
             if style.hidden.is_empty() {
@@ -52,10 +52,10 @@ pub fn text_noting(
                 object(kind, element, style).unwrap_or(shown)
             }
         }
-        Ok(_) => as_xml(element),
+        Ok(_) => as_xml(element, style),
         Err(fault) => {
             faults.push(fault);
-            as_xml(element)
+            as_xml(element, style)
         }
     }
 }

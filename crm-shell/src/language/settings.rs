@@ -315,8 +315,16 @@ pub fn xml(input: Input<'_>) -> Res<'_, Statement> {
     let first = input.here();
     let span = first.start..input.rest().last().map_or(first.end, |w| w.span.end);
     let end = nom::Input::take_from(&input, input.rest().len());
+    let text = text.replace("\\\n", "\n");
     let mut element = match cib::parse(&text) {
         Ok(element) => element,
+        Err(e) if text.contains('=') && !text.contains(['"', '\'']) => {
+            let message = format!(
+                "the XML cannot be parsed: {e}; in a batch all of it stands in single quotes, \
+                 'configure load' reads it as it was printed"
+            );
+            return fail_at(span, message, Vec::new());
+        }
         Err(e) => {
             return fail_at(span, format!("the XML cannot be parsed: {e}"), Vec::new());
         }

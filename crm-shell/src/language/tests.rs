@@ -110,6 +110,10 @@ fn what_text_cannot_say_is_shown_as_xml() {
     assert!(shown.starts_with("xml <rsc_location"), "{shown}");
     let back = read(&shown).unwrap();
     assert!(same(&back.element, &nested));
+    let kept = Style { ids: true, ..Style::default() };
+    let shown = text(Kind::Location, &nested, &kept, &NoWorld);
+    assert!(shown.starts_with("xml '<rsc_location"), "{shown}");
+    assert!(same(&read(&shown).unwrap().element, &nested));
 }
 
 fn value() -> impl Strategy<Value = String> {

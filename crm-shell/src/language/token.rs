@@ -2,7 +2,8 @@
 //!
 //! A statement is one logical line: a `\` at the end of a line continues it. Lines that begin with
 //! `#` are comments. A statement that begins with `xml <` is not split: its XML is one raw word,
-//! so that a dump with `xml` blocks loads as it was printed.
+//! so that a dump with `xml` blocks loads as it was printed. Batches split it all the same
+//! ([`Line::split`]), as crmsh does: a word is a word there.
 
 use std::ops::Range;
 
@@ -45,6 +46,22 @@ pub enum Content {
     Words(Vec<Word>),
     /// An opened quote that is never closed; the byte where it was opened.
     OpenQuote(usize),
+}
+
+impl Line {
+    /// The same line with XML that stands without quotes split into words like everything else.
+    #[must_use]
+    pub fn split(self, source: &str) -> Line {
+        let text = source.get(self.span.clone()).unwrap_or_default();
+        if raw_xml(text, self.span.start).is_none() {
+            return self;
+        }
+        let content = match words(text, self.span.start) {
+            Ok(words) => Content::Words(words),
+            Err(at) => Content::OpenQuote(at),
+        };
+        Line { content, ..self }
+    }
 }
 
 /// Splits a whole text into logical lines.
@@ -293,6 +310,9 @@ mod tests {
         let Content::Words(words) = &all[1].content else { panic!("words") };
         assert_eq!(words[1].text, "<a b=\"c\"> \n  <d/> \n</a>");
         assert_eq!(all[2].content, Content::Blank);
+        let Content::Words(words) = all[1].clone().split(source).content else { panic!("words") };
+        assert_eq!(words[2].text, "b=c>");
+        assert_eq!(all[2].clone().split(source), all[2]);
     }
 
     proptest! {

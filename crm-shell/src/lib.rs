@@ -21,6 +21,7 @@ pub mod render;
 pub mod repl;
 mod run;
 pub mod session;
+pub mod since;
 pub mod status;
 pub mod table;
 

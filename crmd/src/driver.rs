@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::controller::{
     Controller, Effect, FenceTask, FenceVerdict, Input, Now, Planned, Reply, RequestId,
 };
+use crate::journal::Journal;
 use crate::server::{ToController, Watchers};
 use crate::storage::Job;
 
@@ -43,6 +44,8 @@ pub struct Surroundings {
     pub requests: mpsc::Receiver<ToController>,
     /// To those who watch.
     pub watchers: Watchers,
+    /// What is remembered.
+    pub journal: Journal,
     /// SIGTERM and SIGINT.
     pub signals: [Signal; 2],
 }
@@ -72,6 +75,8 @@ struct Driver {
     background: mpsc::UnboundedSender<Background>,
     leaving: bool,
     offset_s: i32,
+    /// The newest plan's number, document and time, until it is known whether they are kept.
+    planned_from: Option<(u64, Element, u64)>,
 }
 
 /// Runs until the daemon has left the ring, or cannot go on.
@@ -87,6 +92,7 @@ pub async fn run(controller: Controller, around: Surroundings) -> End {
         background,
         leaving: false,
         offset_s: crate::clock::utc_offset_s(),
+        planned_from: None,
     };
     loop {
         let wake = driver.controller.wake_at();
@@ -197,18 +203,37 @@ impl Driver {
             Effect::Snapshot => {
                 self.store(Job::Snapshot(Box::new(self.controller.replica().clone())));
             }
-            Effect::Plan { generation, cib, now_s } => self.plan(generation, cib, now_s),
+            Effect::Plan { generation, cib, now_s } => {
+                self.planned_from = Some((generation, cib.clone(), now_s));
+                self.plan(generation, cib, now_s);
+            }
+            Effect::KeepInput { generation, series, number } => {
+                if let Some((_, cib, now_s)) = self.planned_from.take_if(|p| p.0 == generation) {
+                    self.around.journal.input(series, number, now_s, cib);
+                }
+            }
             Effect::Reply(id, reply) => {
                 if let Some(sender) = self.replies.remove(&id) {
                     // A client that has gone away needs no answer.
                     let _ = sender.send(reply);
                 }
             }
-            Effect::Event { kind, node, resource, text } => {
+            Effect::Event { kind, node, resource, text, failed, step } => {
                 tracing::info!("{kind}: {text}");
-                let time_ms = self.now().wall_ms;
-                let kind = kind.to_string();
-                self.around.watchers.tell(proto::Event { time_ms, kind, node, resource, text });
+                let step = step.map(|s| *s).unwrap_or_default();
+                let event = self.around.journal.event(proto::Event {
+                    time_ms: self.now().wall_ms,
+                    kind: kind.to_string(),
+                    node,
+                    resource,
+                    text,
+                    seq: 0,
+                    transition: step.number,
+                    input: step.input,
+                    detail: step.detail,
+                    failed,
+                });
+                self.around.watchers.tell(event);
             }
             Effect::Warn(text) => tracing::warn!("{text}"),
             Effect::Leave => {

@@ -3,6 +3,7 @@
 mod clock;
 pub mod controller;
 mod driver;
+mod journal;
 mod logging;
 mod server;
 mod start;

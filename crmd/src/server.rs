@@ -1,9 +1,7 @@
 //! The gRPC service on the local socket: requests go to the controller, its answers come back.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crm_messaging::proto::cluster_server::{Cluster, ClusterServer};
@@ -17,11 +15,10 @@ use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status};
 
 use crate::controller::{Refusal, Reply, Request as Wanted};
+use crate::journal::Archive;
 
 /// A request is no larger than a message of the ring.
 const MESSAGE_LIMIT: usize = 64 << 20;
-/// Events that a client which asks for history gets at most.
-const HISTORY: usize = 1000;
 /// Events that a slow watcher may lag behind before it loses some.
 const WATCH_BUFFER: usize = 4096;
 /// Requests that one connection may have open.
@@ -42,23 +39,17 @@ pub enum ToController {
 #[derive(Clone, Debug)]
 pub struct Watchers {
     live: broadcast::Sender<Event>,
-    past: Arc<Mutex<VecDeque<Event>>>,
 }
 
 impl Default for Watchers {
     fn default() -> Watchers {
-        Watchers { live: broadcast::channel(WATCH_BUFFER).0, past: Arc::default() }
+        Watchers { live: broadcast::channel(WATCH_BUFFER).0 }
     }
 }
 
 impl Watchers {
-    /// Something has happened.
+    /// Something has happened; the archive has it already.
     pub fn tell(&self, event: Event) {
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        if past.len() >= HISTORY {
-            past.pop_front();
-        }
-        past.push_back(event.clone());
         // Nobody watching is no error.
         let _ = self.live.send(event);
     }
@@ -72,6 +63,8 @@ pub fn start(
     socket: &Path,
     requests: mpsc::Sender<ToController>,
     watchers: Watchers,
+    archive: Archive,
+    node: &str,
 ) -> std::io::Result<()> {
     match std::fs::remove_file(socket) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
@@ -79,7 +72,8 @@ pub fn start(
     }
     let listener = UnixListener::bind(socket)?;
     let owner = nix::unistd::geteuid().as_raw();
-    let service = ClusterServer::new(Service { requests, watchers, owner })
+    let node = node.to_string();
+    let service = ClusterServer::new(Service { requests, watchers, archive, node, owner })
         .max_decoding_message_size(MESSAGE_LIMIT)
         .max_encoding_message_size(512 << 20);
     let server = Server::builder()
@@ -100,6 +94,9 @@ pub fn start(
 struct Service {
     requests: mpsc::Sender<ToController>,
     watchers: Watchers,
+    archive: Archive,
+    /// This one.
+    node: String,
     /// The user who runs the daemon.
     owner: u32,
 }
@@ -134,6 +131,17 @@ impl Service {
             }),
             Ok(Ok(reply)) => Ok(reply),
         }
+    }
+
+    /// Reads what is on disk, where it holds up nobody.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Archive) -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        let archive = self.archive.clone();
+        tokio::task::spawn_blocking(move || work(&archive))
+            .await
+            .map_err(|e| Status::internal(format!("the history could not be read: {e}")))
     }
 
     async fn done(&self, wanted: Wanted) -> Result<(), Status> {
@@ -274,6 +282,38 @@ impl Cluster for Service {
         }
     }
 
+    type EventsStream = tokio_stream::Iter<std::vec::IntoIter<Result<Event, Status>>>;
+
+    async fn events(
+        &self,
+        request: Request<proto::EventQuery>,
+    ) -> Result<Response<Self::EventsStream>, Status> {
+        self.authorize(&request)?;
+        let query = request.into_inner();
+        let events = self.read(move |archive| archive.events(&query)).await?;
+        let answers: Vec<Result<Event, Status>> = events.into_iter().map(Ok).collect();
+        Ok(Response::new(tokio_stream::iter(answers)))
+    }
+
+    async fn inputs(
+        &self,
+        request: Request<proto::Empty>,
+    ) -> Result<Response<proto::InputList>, Status> {
+        self.authorize(&request)?;
+        let inputs = self.read(|archive| archive.inputs()).await?;
+        Ok(Response::new(proto::InputList { inputs, node: self.node.clone() }))
+    }
+
+    async fn input(
+        &self,
+        request: Request<proto::InputQuery>,
+    ) -> Result<Response<proto::InputReply>, Status> {
+        self.authorize(&request)?;
+        let name = request.into_inner().name;
+        let xml = self.read(move |archive| archive.input(&name)).await?;
+        Ok(Response::new(proto::InputReply { xml: xml.map_err(Status::not_found)? }))
+    }
+
     type WatchStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 
     async fn watch(
@@ -281,15 +321,12 @@ impl Cluster for Service {
         request: Request<proto::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         self.authorize(&request)?;
-        let (past, live) = {
-            // One lock for both, so that no event is missed or doubled in between.
-            let past = self.watchers.past.lock().unwrap_or_else(PoisonError::into_inner);
-            let live = self.watchers.live.subscribe();
-            let wanted = request.into_inner().history;
-            (if wanted { past.iter().cloned().collect() } else { Vec::new() }, live)
-        };
-        let live = BroadcastStream::new(live).filter_map(|e| match e {
-            Ok(event) => Some(Ok(event)),
+        // What comes while the past is read is in both: the numbers tell.
+        let live = self.watchers.live.subscribe();
+        let past = if request.into_inner().history { self.archive.recent() } else { Vec::new() };
+        let seen = past.last().map_or(0, |e| e.seq);
+        let live = BroadcastStream::new(live).filter_map(move |e| match e {
+            Ok(event) => (event.seq > seen).then_some(Ok(event)),
             Err(lagged) => Some(Ok(Event {
                 kind: "lagged".into(),
                 text: format!("events were lost: {lagged}"),
@@ -314,6 +351,7 @@ impl Cluster for Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Journal;
     use crm_messaging::proto::cluster_client::ClusterClient;
     use hyper_util::rt::TokioIo;
     use tokio::io::AsyncWriteExt as _;
@@ -354,7 +392,7 @@ mod tests {
         let socket = directory.path().join("crm.sock");
         let (ask, requests) = mpsc::channel(16);
         tokio::spawn(pretend(requests));
-        start(&socket, ask, Watchers::default()).unwrap();
+        start(&socket, ask, Watchers::default(), Archive::default(), "n1").unwrap();
         let mut silent = Vec::new();
         let mut random = 1_u64;
         for round in 0..100 {
@@ -391,13 +429,16 @@ mod tests {
         let socket = directory.path().join("crm.sock");
         let (ask, _requests) = mpsc::channel(16);
         let watchers = Watchers::default();
-        start(&socket, ask, watchers.clone()).unwrap();
-        let event = |text: &str| Event { text: text.into(), ..Event::default() };
-        watchers.tell(event("before"));
+        let mut journal = Journal::start(directory.path()).unwrap();
+        start(&socket, ask, watchers.clone(), journal.archive(), "n1").unwrap();
+        let mut happens = |text: &str| {
+            watchers.tell(journal.event(Event { text: text.into(), ..Event::default() }));
+        };
+        happens("before");
         let mut client = client(&socket).await;
         let request = proto::WatchRequest { history: true };
         let mut stream = client.watch(request).await.unwrap().into_inner();
-        watchers.tell(event("after"));
+        happens("after");
         for text in ["before", "after"] {
             assert_eq!(stream.message().await.unwrap().unwrap().text, text);
         }

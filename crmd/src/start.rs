@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::controller::{Controller, Settings};
 use crate::driver::{self, End, Surroundings};
+use crate::journal::Journal;
 use crate::{logging, server, storage};
 
 /// Results and requests that may wait for the controller.
@@ -102,6 +103,9 @@ fn start(carried: Carried) -> Result<End, String> {
     let cib_dir = places.state.join("cib");
     let (replica, remarks) = storage::recover(&cib_dir).map_err(|e| e.to_string())?;
     remarks.iter().for_each(|r| tracing::warn!("{r}"));
+    let history = places.state.join("history");
+    let journal = Journal::start(&history)
+        .map_err(|e| format!("cannot keep a history in {}: {e}", history.display()))?;
     let settings = Settings {
         cluster_name: conf.totem.cluster_name.clone(),
         local: local.id,
@@ -109,6 +113,7 @@ fn start(carried: Carried) -> Result<End, String> {
         incarnation: kernel_text("/proc/sys/kernel/random/uuid")?,
         boot: kernel_text("/proc/sys/kernel/random/boot_id")?,
         version: env!("CARGO_PKG_VERSION").to_string(),
+        last_input: journal.last_input(),
     };
     let ring =
         EngineConfig::new(&conf, local.id, key, places.state.clone()).map_err(|e| e.to_string())?;
@@ -119,7 +124,7 @@ fn start(carried: Carried) -> Result<End, String> {
         .map_err(|e| e.to_string())?;
     let end = runtime.block_on(async {
         let controller = Controller::new(settings, replica);
-        serve(&places, &local.name, &cib_dir, controller, ring, carried.agents).await
+        serve(&places, &local.name, controller, ring, journal, carried.agents).await
     });
     // Threads that still work for somebody (a plan, a device) are not waited for.
     runtime.shutdown_background();
@@ -129,9 +134,9 @@ fn start(carried: Carried) -> Result<End, String> {
 async fn serve(
     places: &Places,
     node: &str,
-    cib_dir: &Path,
     controller: Controller,
     ring: EngineConfig,
+    journal: Journal,
     agents: Vec<BuiltIn>,
 ) -> Result<End, String> {
     let catch = |kind| signal(kind).map_err(|e| e.to_string());
@@ -141,7 +146,8 @@ async fn serve(
         // The daemon may be ending.
         let _ = reported.send(result);
     };
-    let storage = storage::start(cib_dir, report)
+    let cib_dir = places.state.join("cib");
+    let storage = storage::start(&cib_dir, report)
         .map_err(|e| format!("cannot write to {}: {e}", cib_dir.display()))?;
     let (ring, events) = engine::start(ring).map_err(|e| e.to_string())?;
     let (done, results) = mpsc::channel(QUEUE);
@@ -158,11 +164,21 @@ async fn serve(
     let (ask, requests) = mpsc::channel(QUEUE);
     let watchers = server::Watchers::default();
     let socket = places.run.join("crm.sock");
-    server::start(&socket, ask, watchers.clone())
+    server::start(&socket, ask, watchers.clone(), journal.archive(), node)
         .map_err(|e| format!("cannot serve on {}: {e}", socket.display()))?;
     say(&format!("crmd: {node} is ready"));
-    let around =
-        Surroundings { ring, events, lrm, results, storage, stored, requests, watchers, signals };
+    let around = Surroundings {
+        ring,
+        events,
+        lrm,
+        results,
+        storage,
+        stored,
+        requests,
+        watchers,
+        journal,
+        signals,
+    };
     let end = driver::run(controller, around).await;
     // A client that comes later sees at once that nobody is there.
     let _ = std::fs::remove_file(&socket);

@@ -111,6 +111,18 @@ impl Access for FileAccess {
         Err(AccessError::NeedsCluster("asking for the state of the daemon"))
     }
 
+    fn events(&mut self, _query: &proto::EventQuery) -> Result<Vec<proto::Event>> {
+        Err(AccessError::NeedsCluster("what has happened"))
+    }
+
+    fn inputs(&mut self) -> Result<proto::InputList> {
+        Err(AccessError::NeedsCluster("the list of past transitions"))
+    }
+
+    fn input(&mut self, _name: &str) -> Result<Element> {
+        Err(AccessError::NeedsCluster("a past transition"))
+    }
+
     fn shutdown(&mut self) -> Result<()> {
         Err(AccessError::NeedsCluster("stopping the daemon"))
     }

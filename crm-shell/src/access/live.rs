@@ -174,6 +174,29 @@ impl Access for LiveAccess {
         }
     }
 
+    fn events(&mut self, query: &proto::EventQuery) -> Result<Vec<proto::Event>> {
+        let query = query.clone();
+        self.call(REQUEST_TIMEOUT, async |c| {
+            let mut stream = c.events(query).await?.into_inner();
+            let mut events = Vec::new();
+            while let Some(event) = stream.message().await? {
+                events.push(event);
+            }
+            Ok(events)
+        })
+    }
+
+    fn inputs(&mut self) -> Result<proto::InputList> {
+        self.call(REQUEST_TIMEOUT, async |c| Ok(c.inputs(proto::Empty {}).await?.into_inner()))
+    }
+
+    fn input(&mut self, name: &str) -> Result<Element> {
+        let query = proto::InputQuery { name: name.into() };
+        let reply = self.call(REQUEST_TIMEOUT, async |c| Ok(c.input(query).await?.into_inner()))?;
+        parse(&reply.xml)
+            .map_err(|source| AccessError::Malformed { path: format!("{name}.xml").into(), source })
+    }
+
     fn shutdown(&mut self) -> Result<()> {
         self.call(REQUEST_TIMEOUT, async |c| c.shutdown(proto::Empty {}).await.map(drop))
     }

@@ -124,6 +124,25 @@ pub trait Access {
     /// [`AccessError::NeedsCluster`] for a file, [`AccessError::TimedOut`]; see [`AccessError`].
     fn state(&mut self, wait: Option<Duration>) -> Result<proto::StateReply>;
 
+    /// What has happened, as far as this node's daemon has kept it; oldest first.
+    ///
+    /// # Errors
+    /// [`AccessError::NeedsCluster`] for a file; see [`AccessError`].
+    fn events(&mut self, query: &proto::EventQuery) -> Result<Vec<proto::Event>>;
+
+    /// The transition inputs that this node's daemon has kept.
+    ///
+    /// # Errors
+    /// [`AccessError::NeedsCluster`] for a file; see [`AccessError`].
+    fn inputs(&mut self) -> Result<proto::InputList>;
+
+    /// One of them: the CIB as the scheduler saw it.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] if it is not on this node, [`AccessError::NeedsCluster`] for a
+    /// file; see [`AccessError`].
+    fn input(&mut self, name: &str) -> Result<Element>;
+
     /// Stops this node's daemon cleanly.
     ///
     /// # Errors

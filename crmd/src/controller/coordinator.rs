@@ -11,9 +11,9 @@ use crm_core::transition::{
 };
 use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
-use crm_messaging::proto::peer::{Agent, Forget, LeaseOver, Order, Result as OpResult};
+use crm_messaging::proto::peer::{Agent, Forget, LeaseOver, Order, Result as OpResult, Step};
 
-use super::effects::Planned;
+use super::effects::{Planned, Series};
 use super::fencing::Jobs;
 use super::history::{self, TransitionKey};
 use super::status::{self, Standing, milliseconds, property, property_is_on};
@@ -36,6 +36,8 @@ const FLAP_COUNT: usize = 100;
 const FLAP_TIME: Duration = Duration::from_secs(5);
 /// The pause that follows.
 const FLAP_PAUSE: Duration = Duration::from_secs(2);
+/// Actions of a transition that its event names.
+const DESCRIBED: usize = 100;
 /// `cluster-recheck-interval` unless configured.
 const RECHECK_MS: u64 = 900_000;
 
@@ -316,6 +318,10 @@ impl Controller {
             Ok(graph) => graph,
             Err(error) => {
                 duty.trouble = Some(format!("no plan could be made: {error}"));
+                self.transitions += 1;
+                let number = self.transitions;
+                let text = format!("transition {number}: no plan could be made: {error}");
+                self.keep_input(planned.generation, Series::Error, number, text, String::new());
                 return self.out.push(Effect::Warn(error));
             }
         };
@@ -346,10 +352,39 @@ impl Controller {
         }
         self.transitions += 1;
         let number = self.transitions;
-        let count = graph.len();
+        let text = format!("transition {number}: {} actions", graph.len());
+        let fences = graph.included().any(|(_, a)| a.operation == "stonith");
+        let series = if fences { Series::Warn } else { Series::Input };
+        let detail = describe(&graph);
         let executor = Executor::new(probe_before_leaving(graph), limit);
         duty.running = Some(Running { executor, number, deadlines: BTreeMap::new() });
-        self.event("transition", "", "", format!("transition {number}: {count} actions"));
+        self.keep_input(planned.generation, series, number, text, detail);
+    }
+
+    /// Has the plan's input kept on this node, and tells every member of the transition.
+    fn keep_input(
+        &mut self,
+        generation: u64,
+        series: Series,
+        number: u64,
+        text: String,
+        detail: String,
+    ) {
+        self.out.push(Effect::KeepInput { generation, series, number });
+        let failed = series == Series::Error;
+        self.tell_step(Step {
+            number,
+            text,
+            input: series.name(number),
+            detail,
+            failed,
+            ring: None,
+        });
+    }
+
+    fn tell_step(&mut self, step: Step) {
+        let ring = Some(ring_to_wire(self.ring()));
+        self.send(Body::Step(Step { ring, ..step }));
     }
 
     fn start_actions(&mut self) {
@@ -513,7 +548,8 @@ impl Controller {
                 done.number
             )));
         }
-        self.event("transition", "", "", text);
+        let failed = done.executor.aborted().is_none() && complete < all;
+        self.tell_step(Step { number: done.number, text, failed, ..Step::default() });
         true
     }
 
@@ -676,4 +712,32 @@ fn planning_view(cib: &Element, quorate: bool, nodes: &BTreeMap<NodeId, String>)
         }
     }
     view
+}
+
+/// What a transition does, one action a line; what only puts others in order is left out.
+fn describe(graph: &Graph) -> String {
+    let work = |a: &&Action| a.kind != ActionKind::Pseudo;
+    let actions: Vec<&Action> = graph.included().map(|(_, a)| a).filter(work).collect();
+    let mut lines: Vec<String> =
+        actions.iter().take(DESCRIBED).map(|a| describe_action(a)).collect();
+    if actions.len() > DESCRIBED {
+        lines.push(format!("and {} more", actions.len() - DESCRIBED));
+    }
+    lines.join("\n")
+}
+
+fn describe_action(action: &Action) -> String {
+    let what = match action.operation.as_str() {
+        "stonith" => "fence",
+        other => other,
+    };
+    let interval = match action.interval_ms() {
+        0 => String::new(),
+        ms => format!(" every {ms} ms"),
+    };
+    let resource = action.resource.as_ref().map(|r| r.long_id.as_ref().unwrap_or(&r.id));
+    let resource = resource.map(|r| format!(" {r}")).unwrap_or_default();
+    let node = action.node.as_ref().map(|n| format!(" on {}", n.name)).unwrap_or_default();
+    let node = if what == "fence" { node.replacen(" on", "", 1) } else { node };
+    format!("{what}{resource}{interval}{node}")
 }

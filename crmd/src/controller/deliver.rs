@@ -8,7 +8,7 @@ use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
 use crm_messaging::proto::peer::{
     AttributeChange as AttributeMessage, Commit, Failure, Fenced, Forget, LeaseOver, Order,
-    Result as OpResult, Stored,
+    Result as OpResult, Step, Stored,
 };
 
 use super::history;
@@ -40,6 +40,7 @@ impl Controller {
             Body::LeaseOver(lease) => self.deliver_lease_over(from, &lease),
             Body::Ask(ask) => self.on_ask(from, ask),
             Body::Answer(answer) => self.on_answer(&answer),
+            Body::Step(step) => self.deliver_step(from, step),
             Body::Hello(_) | Body::State(_) | Body::Rejoin(_) => {}
         }
     }
@@ -157,7 +158,25 @@ impl Controller {
         if failed && !result.exit_reason.is_empty() {
             text.push_str(&format!(": {}", result.exit_reason));
         }
-        self.event("operation", name, &result.resource, text);
+        self.tell("operation", name, &result.resource, text, failed);
+    }
+
+    /// The coordinator's transition has begun or ended.
+    fn deliver_step(&mut self, from: NodeId, step: Step) {
+        let stale = ring_from_wire(step.ring.as_ref()) != self.ring();
+        if stale || self.coordinator != Some(from) {
+            return;
+        }
+        // Whoever coordinates next goes on counting.
+        self.transitions = self.transitions.max(step.number);
+        self.out.push(Effect::Event {
+            kind: "transition",
+            node: self.name_of(from),
+            resource: String::new(),
+            text: step.text.clone(),
+            failed: step.failed,
+            step: Some(Box::new(step)),
+        });
     }
 
     fn deliver_forget(&mut self, from: NodeId, forget: &Forget) {
@@ -282,7 +301,7 @@ impl Controller {
             true => format!("{} of {} confirmed by {}", fenced.action, name, fenced.device),
             false => format!("{} of {} failed: {}", fenced.action, name, fenced.message),
         };
-        self.event("fencing", &name, "", text);
+        self.tell("fencing", &name, "", text, !fenced.success);
         if off {
             self.out.push(Effect::DeclareDead(target));
         }
@@ -322,7 +341,7 @@ impl Controller {
             Err(error) => {
                 let text = format!("the disk does not take commits: {error}");
                 let node = self.name_of(self.settings.local);
-                self.event("commit", &node, "", text);
+                self.tell("commit", &node, "", text, true);
                 self.storage_error = Some(error);
                 self.storage_retry = Some(self.now.mono + STORAGE_RETRY);
                 self.refuse_commits();

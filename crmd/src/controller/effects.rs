@@ -9,6 +9,7 @@ use crm_core::transition::Graph;
 use crm_lrm::operation::{Operation, OperationResult};
 use crm_messaging::group::{NodeId, View};
 use crm_messaging::proto;
+use crm_messaging::proto::peer::Step;
 
 use super::clients::{Request, RequestId};
 use super::replica::LogEntry;
@@ -69,6 +70,44 @@ pub struct Planned {
     pub generation: u64,
     /// What to do; none if the scheduler failed.
     pub graph: Result<Graph, String>,
+}
+
+/// Why a transition's input is kept; the names are those of Pacemaker's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Series {
+    /// `pe-input`: there was something to do.
+    Input,
+    /// `pe-warn`: a node had to be fenced.
+    Warn,
+    /// `pe-error`: no plan could be made.
+    Error,
+}
+
+impl Series {
+    /// Every one.
+    pub const ALL: [Series; 3] = [Series::Input, Series::Warn, Series::Error];
+
+    /// What the names of its inputs begin with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Series::Input => "pe-input",
+            Series::Warn => "pe-warn",
+            Series::Error => "pe-error",
+        }
+    }
+
+    /// The name of an input.
+    pub fn name(self, number: u64) -> String {
+        format!("{}-{number}", self.prefix())
+    }
+
+    /// Series and number of an input of this name.
+    pub fn parse(name: &str) -> Option<(Series, u64)> {
+        let (prefix, number) = name.rsplit_once('-')?;
+        let series = Series::ALL.into_iter().find(|s| s.prefix() == prefix)?;
+        let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        Some((series, number.parse().ok().filter(|_| plain)?))
+    }
 }
 
 /// What came of asking a device.
@@ -157,6 +196,19 @@ pub enum Effect {
         resource: String,
         /// One line.
         text: String,
+        /// It tells of a failure.
+        failed: bool,
+        /// The step of a transition that it tells of.
+        step: Option<Box<Step>>,
+    },
+    /// Keep the document that a plan was made from.
+    KeepInput {
+        /// Of the plan.
+        generation: u64,
+        /// Why it is kept.
+        series: Series,
+        /// The number of the transition.
+        number: u64,
     },
     /// Something that goes to the log only.
     Warn(String),

@@ -90,7 +90,7 @@ impl Controller {
                 Departure::Left => format!("{name} has left"),
                 Departure::Lost => format!("contact with {name} is lost"),
             };
-            self.event("membership", &name, "", text);
+            self.tell("membership", &name, "", text, *how == Departure::Lost);
         }
         for node in &view.joined {
             let name = self.name_of(*node);
@@ -99,7 +99,7 @@ impl Controller {
         if self.view.as_ref().map(|v| v.quorate) != Some(view.quorate) {
             let word = if view.quorate { "this partition has quorum" } else { "no quorum" };
             let text = format!("{word} ({} of {} votes)", view.votes, view.expected_votes);
-            self.event("quorum", "", "", text);
+            self.tell("quorum", "", "", text, !view.quorate);
         }
     }
 
@@ -400,7 +400,7 @@ impl Controller {
             self.out.push(Effect::KillAll);
             let node = self.name_of(self.settings.local);
             let text = "resources were not stopped within the lease; their agents were killed";
-            self.event("quorum", &node, "", text.into());
+            self.tell("quorum", &node, "", text.into(), true);
         }
     }
 

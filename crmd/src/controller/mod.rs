@@ -38,7 +38,7 @@ use crm_messaging::proto::peer::envelope::Body;
 use clients::Waiting;
 pub use clients::{Request, RequestId};
 use coordinator::Duty;
-pub use effects::{Effect, FenceTask, FenceVerdict, Input, Now, Planned, Refusal, Reply};
+pub use effects::{Effect, FenceTask, FenceVerdict, Input, Now, Planned, Refusal, Reply, Series};
 use fencing::Witnessed;
 use local::Local;
 use membership::Phase;
@@ -59,6 +59,8 @@ pub struct Settings {
     pub boot: String,
     /// Version of the daemon.
     pub version: String,
+    /// Number of the newest transition input that this node has kept.
+    pub last_input: u64,
 }
 
 /// The state machine.
@@ -94,8 +96,9 @@ pub struct Controller {
     witnessed: BTreeMap<(NodeId, u64), Witnessed>,
     /// No member had been in step with others before this time: the cluster has just started.
     cold: bool,
-    /// Numbers of transitions and plans, never used twice in this process.
+    /// Number of the newest transition: none is used twice while anybody remembers it.
     transitions: u64,
+    /// Number of the newest plan of this process.
     plans: u64,
     fence_jobs: u64,
     waiting: BTreeMap<u64, Waiting>,
@@ -119,6 +122,7 @@ impl Controller {
     /// A controller that has what was on disk, and is alone.
     pub fn new(settings: Settings, replica: Replica) -> Controller {
         Controller {
+            transitions: settings.last_input,
             settings,
             replica,
             view: None,
@@ -138,7 +142,6 @@ impl Controller {
             duty: None,
             witnessed: BTreeMap::new(),
             cold: false,
-            transitions: 0,
             plans: 0,
             fence_jobs: 0,
             waiting: BTreeMap::new(),
@@ -225,8 +228,13 @@ impl Controller {
     }
 
     fn event(&mut self, kind: &'static str, node: &str, resource: &str, text: String) {
+        self.tell(kind, node, resource, text, false);
+    }
+
+    /// As [`Controller::event`], for what may have failed.
+    fn tell(&mut self, kind: &'static str, node: &str, resource: &str, text: String, bad: bool) {
         let (node, resource) = (node.to_string(), resource.to_string());
-        self.out.push(Effect::Event { kind, node, resource, text });
+        self.out.push(Effect::Event { kind, node, resource, text, failed: bad, step: None });
     }
 
     fn on_stop(&mut self) {

@@ -39,6 +39,7 @@ impl Alone {
             incarnation: "00000000-0000-0000-0000-000000000001".into(),
             boot: String::new(),
             version: "t".into(),
+            last_input: 0,
         };
         let replica = Replica::from_disk(empty_cib(), Chain::default(), VecDeque::new());
         let mut alone = Alone {
@@ -63,7 +64,7 @@ impl Alone {
                     Effect::Send(data) if !self.lost => {
                         inputs.push_back(Input::Message { from: ME, data });
                     }
-                    Effect::Send(_) | Effect::Event { .. } => {}
+                    Effect::Send(_) | Effect::Event { .. } | Effect::KeepInput { .. } => {}
                     Effect::Execute(op) => {
                         self.done.push(format!("execute {} {}", op.action, op.resource));
                         self.operations.push(*op);

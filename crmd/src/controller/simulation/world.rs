@@ -124,6 +124,7 @@ impl World {
             incarnation: format!("{:08}-0000-0000-0000-{:012}", node.0, self.number),
             boot: String::new(),
             version: "sim".into(),
+            last_input: 0,
         };
         let entry = Node {
             controller: Controller::new(settings, replica),
@@ -342,7 +343,7 @@ impl World {
                     println!("{:>7} {node} WARN {text}", self.now);
                 }
             }
-            Effect::KillAll | Effect::DeclareDead(_) => {}
+            Effect::KillAll | Effect::DeclareDead(_) | Effect::KeepInput { .. } => {}
         }
     }
 

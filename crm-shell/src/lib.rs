@@ -15,6 +15,7 @@ pub mod language;
 pub mod levels;
 pub mod lint;
 pub mod message;
+pub mod overview;
 pub mod places;
 pub mod properties;
 pub mod render;

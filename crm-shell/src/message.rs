@@ -167,8 +167,10 @@ impl Message {
 /// Where output and messages go.
 #[derive(Default)]
 pub struct Printer {
-    /// Colours on the terminal.
+    /// Colours in messages: standard error is a terminal.
     pub colour: bool,
+    /// Colours and tables: standard output is a terminal.
+    pub fancy: bool,
     /// Messages as JSON, one a line.
     pub json: bool,
     /// What is printed instead of written, for callers that want the text.
@@ -193,6 +195,16 @@ impl Printer {
         // A reader that went away is no reason to complain.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes()));
         let _ = out.flush();
+    }
+
+    /// Prints a value as one line of JSON.
+    ///
+    /// # Errors
+    /// It has no form in JSON; nothing was printed.
+    pub fn print_json(&mut self, value: &impl serde::Serialize) -> crate::session::Outcome {
+        let text = serde_json::to_string(value).map_err(|e| format!("JSON: {e}"))?;
+        self.print(&text);
+        Ok(())
     }
 
     /// Says something on standard error; the same thing only once in a row.

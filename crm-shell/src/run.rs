@@ -73,11 +73,14 @@ pub fn run(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
         options::apply(&mut session, name, value);
     }
     session.printer.json = line.json;
-    session.printer.colour = match line.colour.as_deref() {
+    let plain = std::env::var_os("NO_COLOR").is_some();
+    let coloured = |terminal: bool| match line.colour.as_deref() {
         Some("color-always") => true,
         Some("plain") => false,
-        _ => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        _ => terminal && !plain,
     };
+    session.printer.colour = coloured(std::io::stderr().is_terminal());
+    session.printer.fancy = coloured(std::io::stdout().is_terminal());
     if let Some(name) = &line.shadow
         && let Err(failure) = cib::switch(&mut session, Some(name))
     {

@@ -1,18 +1,33 @@
-//! `status`: what the cluster does, through the same rendering as `crm_mon`.
+//! `status`: the cluster at a glance, and with options the forms of `crm_mon`.
 
 use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::Element;
 
 use crate::compat::console::Collected;
 use crate::compat::{mon, simulate};
+use crate::overview::{self, Look, Overview};
 use crate::session::{Failure, Outcome, Session};
 
-/// `crm status`, with crmsh's words for its options.
+/// `crm status`: without options the overview; with crmsh's words for options, what `crm_mon`
+/// shows.
 ///
 /// # Errors
 /// An option is not known, or the CIB cannot be read.
 pub fn print(session: &mut Session, words: &[String]) -> Outcome {
+    if words.is_empty() {
+        let overview = look_at(session)?;
+        if session.printer.json {
+            return session.printer.print_json(&overview);
+        }
+        let fancy = session.printer.fancy;
+        let width = ratatui::crossterm::terminal::size().ok().map(|(columns, _)| columns);
+        // Less than this is no terminal that anybody reads on.
+        let look = Look { fancy, width: width.filter(|w| fancy && *w >= 40) };
+        session.printer.print(&overview::text(&overview, look));
+        return Ok(());
+    }
     let mut arguments = vec!["-1".to_string(), "-r".into()];
     let text = !words.iter().any(|w| matches!(w.as_str(), "html" | "xml" | "simple"));
     if text && session.shadow.is_none() && session.access.is_live() {
@@ -42,24 +57,29 @@ pub fn print(session: &mut Session, words: &[String]) -> Outcome {
     if text { leftovers(session) } else { Ok(()) }
 }
 
+/// The overview of the cluster, or of the document in use.
+///
+/// # Errors
+/// The CIB cannot be read, or its schema is not known.
+pub fn look_at(session: &mut Session) -> Result<Overview, Failure> {
+    let cib = session.access.cib()?;
+    let cib = crm_core::cib::upgrade(&cib).map_err(|e| Failure::from(e.to_string()))?;
+    let live = session.shadow.is_none() && session.access.is_live();
+    // Without an answer the CIB has to do: it came from the same daemon.
+    let state = if live { session.access.state(None).ok() } else { None };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    Ok(overview::overview(&cib, state.as_ref(), &[], now))
+}
+
 /// Constraints that moves and bans left; they are easily forgotten.
 fn leftovers(session: &mut Session) -> Outcome {
-    let cib = session.access.cib()?;
-    let constraints = cib.at(&["configuration", "constraints"]);
-    let left: Vec<String> = constraints
-        .into_iter()
-        .flat_map(Element::children)
-        .filter_map(|c| {
-            let id = c.id().filter(|id| id.starts_with("cli-"))?;
-            let (rsc, node) = (c.attr("rsc")?, c.attr("node").unwrap_or("by rule"));
-            let verb = if id.starts_with("cli-ban-") { "may not run on" } else { "prefers" };
-            Some(format!("  * {rsc} {verb} {node} ({id}); 'crm resource clear {rsc}' ends that"))
-        })
-        .collect();
+    let left = overview::leftovers(&session.access.cib()?);
     if !left.is_empty() {
-        session
-            .printer
-            .print(&format!("\nLeft by 'resource move' and 'ban':\n{}", left.join("\n")));
+        session.printer.print("\nLeft by 'resource move' and 'ban':\n");
+        for line in left {
+            session.printer.print(&format!("  * {line}\n"));
+        }
     }
     Ok(())
 }

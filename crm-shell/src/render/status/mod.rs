@@ -23,10 +23,10 @@ pub use headline::{
     Headline, ban_items, bans_element, headline_items, maintenance_notice, summary_element,
     ticket_items, tickets_element,
 };
-pub use nodes::{display_name, node_items, node_line};
+pub use nodes::{display_name, node_items, node_line, status as node_state_words};
 pub use operations::{Detail, fail_count, history_element, operation_items};
 pub use resources::{resource_items, resource_line};
-pub use when::{ctime, duration, offset_time};
+pub use when::{ago, ctime, duration, offset_time};
 pub use xml::{nodes_element, resources_element};
 
 use crm_core::scheduler::model::{Cluster, NodeIx, RscIx};

@@ -70,7 +70,7 @@ pub(super) fn kind(cluster: &Cluster, ix: NodeIx) -> &'static str {
 }
 
 /// The state of a node in words (O-73).
-pub(super) fn status(cluster: &Cluster, ix: NodeIx) -> &'static str {
+pub fn status(cluster: &Cluster, ix: NodeIx) -> &'static str {
     let node = &cluster[ix];
     if node.unclean {
         return match (node.online, node.pending) {

@@ -48,9 +48,29 @@ pub fn duration(ms: i64) -> String {
     text
 }
 
+/// How long ago `then` is, in its two largest units.
+pub fn ago(then: i64, now: i64) -> String {
+    let seconds = now.saturating_sub(then).max(0);
+    let (d, h, m, s) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    match (d, h, m) {
+        (0, 0, 0) => format!("{s}s"),
+        (0, 0, _) => format!("{m}m{s:02}s"),
+        (0, _, _) => format!("{h}h{m:02}m"),
+        (_, _, _) => format!("{d}d{h:02}h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{ago, duration};
+
+    #[test]
+    fn a_span_has_two_units() {
+        let cases = [(5, "5s"), (65, "1m05s"), (7_260, "2h01m"), (90_000, "1d01h"), (-3, "0s")];
+        for (seconds, text) in cases {
+            assert_eq!(ago(1_000_000 - seconds, 1_000_000), text);
+        }
+    }
 
     #[test]
     fn one_whole_unit_stays_in_the_smaller_one() {

@@ -10,37 +10,30 @@ use crm_shell::compat::tools;
 /// A program that this executable carries: its name, and what runs it with its arguments.
 type Program = (&'static str, fn(&[String]) -> ExitCode);
 
-/// Every program but the shell, which takes whatever is left.
+/// Every program but the tools and the shell, which takes whatever is left.
 const PROGRAMS: &[Program] = &[
     ("agent", resource_agents::main),
-    ("attrd_updater", tools::attrd_updater),
-    ("cibadmin", tools::cibadmin),
-    ("crm_attribute", tools::crm_attribute),
-    ("crm_failcount", tools::crm_failcount),
-    ("crm_master", tools::crm_master),
     ("crm_mon", crm_shell::compat::mon::main),
-    ("crm_node", tools::crm_node),
-    ("crm_resource", tools::crm_resource),
     ("crm_simulate", crm_shell::compat::simulate::main),
-    ("crm_standby", tools::crm_standby),
-    ("crm_verify", tools::crm_verify),
-    ("crmadmin", tools::crmadmin),
     ("crmd", crmd),
     ("demo", crm_shell::demo::run),
     ("lab-stage", crm_shell::demo::stage),
     ("links", links),
-    ("stonith_admin", tools::stonith_admin),
 ];
 
 /// Names that only make sense after `crm`; `crm links` leaves them out.
 const SUBCOMMANDS: &[&str] = &["agent", "demo", "lab-stage", "links"];
+
+fn programs() -> impl Iterator<Item = &'static Program> {
+    PROGRAMS.iter().chain(tools::TOOLS)
+}
 
 fn main() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().map(|w| w.to_string_lossy().into_owned()).collect();
     let (called, arguments) = words.split_first().map_or(("crm", &[][..]), |(c, a)| (&**c, a));
     let called = Path::new(called).file_name().and_then(|n| n.to_str()).unwrap_or("crm");
-    let find = |name: &str| PROGRAMS.iter().find(|(n, _)| *n == name).map(|(_, run)| run);
+    let find = |name: &str| programs().find(|(n, _)| *n == name).map(|(_, run)| run);
     if let Some(run) = find(called) {
         return run(arguments);
     }
@@ -91,7 +84,7 @@ fn links(arguments: &[String]) -> ExitCode {
 /// Replaces links that are there, and nothing else.
 fn make_links(directory: &Path) -> Result<(), (PathBuf, Error)> {
     let executable = std::env::current_exe().map_err(|e| (PathBuf::from("/proc/self/exe"), e))?;
-    let names = PROGRAMS.iter().map(|(name, _)| *name).filter(|name| !SUBCOMMANDS.contains(name));
+    let names = programs().map(|(name, _)| *name).filter(|name| !SUBCOMMANDS.contains(name));
     for name in names.chain(["crm"]) {
         let link = directory.join(name);
         if link.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {

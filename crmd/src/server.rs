@@ -206,6 +206,15 @@ impl Cluster for Service {
         Ok(Response::new(proto::AttributeReply::default()))
     }
 
+    async fn update_ticket(
+        &self,
+        request: Request<proto::TicketUpdate>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        self.authorize(&request)?;
+        self.done(Wanted::UpdateTicket(request.into_inner())).await?;
+        Ok(Response::new(proto::Empty {}))
+    }
+
     async fn query_attributes(
         &self,
         request: Request<proto::AttributeQuery>,

@@ -41,16 +41,76 @@ pub fn set_attribute(cib: &mut Element, change: &AttributeChange<'_>) -> bool {
     let Some(owner) = owner else { return false };
     let kind = if change.transient { "status" } else { "nodes" };
     let default_set = format!("{kind}-{node_id}");
-    let set_id = if change.set.is_empty() { &default_set } else { change.set };
     let value = match change.delta {
         None => change.value.map(str::to_string),
         Some(delta) => Some(increased(value_of(owner, change.name), delta)),
     };
-    match value {
-        None => remove(owner, change.name),
-        Some(value) => set_value(owner, set_id, change.name, &value),
-    }
+    let pair = PairName {
+        tag: "instance_attributes",
+        set: Some(change.set).filter(|s| !s.is_empty()),
+        default_set: &default_set,
+        id: None,
+        name: change.name,
+    };
+    set_pair(owner, &pair, value.as_deref());
     true
+}
+
+/// Which name-value pair of an owner is meant, and what it is called where it has to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairName<'a> {
+    /// The element of its sets: `instance_attributes`, `meta_attributes`, ...
+    pub tag: &'a str,
+    /// Only in this set.
+    pub set: Option<&'a str>,
+    /// The set that is made if none is asked for and none has the pair.
+    pub default_set: &'a str,
+    /// Only the pair with this id.
+    pub id: Option<&'a str>,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl PairName<'_> {
+    /// Whether a set is one where the pair is looked for.
+    pub fn is_in(&self, set: &Element) -> bool {
+        set.name() == self.tag && self.set.is_none_or(|id| set.id() == Some(id))
+    }
+
+    /// Whether this is the pair.
+    pub fn is(&self, pair: &Element) -> bool {
+        pair.attr("name") == Some(self.name) && self.id.is_none_or(|id| pair.id() == Some(id))
+    }
+
+    /// The set and the id that a new pair gets.
+    pub fn new_ids(&self) -> (&str, String) {
+        let set = self.set.unwrap_or(self.default_set);
+        let id = self.id.map_or_else(|| xml_id(&format!("{set}-{}", self.name)), str::to_string);
+        (set, id)
+    }
+}
+
+/// Sets, or without a value deletes, a pair in the sets of `owner`; a pair that exists keeps its id.
+pub fn set_pair(owner: &mut Element, which: &PairName<'_>, value: Option<&str>) {
+    let holds = |set: &Element| which.is_in(set) && set.children().any(|p| which.is(p));
+    match (owner.find_child_mut(holds), value) {
+        (Some(set), None) => set.retain(|p| !which.is(p)),
+        (Some(set), Some(value)) => {
+            if let Some(pair) = set.find_child_mut(|p| which.is(p)) {
+                pair.set_attr("value", value);
+            }
+        }
+        (None, None) => {}
+        (None, Some(value)) => {
+            let (set, id) = which.new_ids();
+            let pair = Element::new("nvpair").with("id", id).with("name", which.name);
+            let pair = pair.with("value", value);
+            match owner.find_child_mut(|s| s.name() == which.tag && s.id() == Some(set)) {
+                Some(known) => known.push(pair),
+                None => owner.push(Element::new(which.tag).with("id", set).with_child(pair)),
+            }
+        }
+    }
 }
 
 /// The id of a node by its name (an id is accepted too).
@@ -77,34 +137,6 @@ fn increased(old: Option<&str>, delta: i64) -> String {
             let old = old.and_then(|v| v.parse::<i64>().ok()).unwrap_or(0);
             old.saturating_add(delta).to_string()
         }
-    }
-}
-
-fn holds(set: &Element, name: &str) -> bool {
-    set.name() == "instance_attributes" && set.children().any(|p| p.attr("name") == Some(name))
-}
-
-fn remove(owner: &mut Element, name: &str) {
-    if let Some(set) = owner.find_child_mut(|s| holds(s, name)) {
-        set.retain(|p| p.attr("name") != Some(name));
-    }
-}
-
-fn set_value(owner: &mut Element, set_id: &str, name: &str, value: &str) {
-    let in_use = owner.children().find(|s| holds(s, name)).and_then(Element::id);
-    let set_id = in_use.unwrap_or(set_id).to_string();
-    if owner.position(|s| s.id() == Some(&set_id)).is_none() {
-        owner.push(Element::new("instance_attributes").with("id", &set_id));
-    }
-    let Some(set) = owner.find_child_mut(|s| s.id() == Some(&set_id)) else { return };
-    match set.find_child_mut(|p| p.attr("name") == Some(name)) {
-        Some(pair) => pair.set_attr("value", value),
-        None => set.push(
-            Element::new("nvpair")
-                .with("id", xml_id(&format!("{set_id}-{name}")))
-                .with("name", name)
-                .with("value", value),
-        ),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod attributes;
 mod element;
 mod parse;
 mod patch;
+pub mod tickets;
 mod upgrade;
 mod version;
 mod write;

@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::attributes::{AttributeChange, set_attribute};
+use crm_core::cib::tickets::{TicketChange, change_ticket};
 use crm_core::cib::{Element, Version, parse};
 use crm_messaging::proto;
 
@@ -21,10 +22,26 @@ impl FileAccess {
         FileAccess { path }
     }
 
-    fn store(&self, mut cib: Element, configuration_changed: bool) -> Result<()> {
+    /// Writes `cib` in place of `before`: as the daemon would, with a new epoch if the
+    /// configuration differs, and not at all if nothing does.
+    fn store(&self, before: &Element, mut cib: Element) -> Result<()> {
+        if cib == *before {
+            return Ok(());
+        }
+        let bare = |e: &Element| {
+            let mut e = e.clone();
+            e.nodes_mut().clear();
+            e
+        };
+        let configured = cib.child("configuration") != before.child("configuration")
+            || bare(&cib) != bare(before);
         let version = Version::of(&cib);
-        let next = if configuration_changed { version.next_epoch() } else { version.next_update() };
+        let next = if configured { version.next_epoch() } else { version.next_update() };
         next.write(&mut cib);
+        self.write(&cib)
+    }
+
+    fn write(&self, cib: &Element) -> Result<()> {
         replace(&self.path, cib.to_pretty().as_bytes())
             .map_err(|source| AccessError::File { path: self.path.clone(), source })
     }
@@ -59,6 +76,7 @@ impl Access for FileAccess {
 
     fn commit(&mut self, base: &Element, configuration: &Element, _command: &str) -> Result<()> {
         let mut current = self.cib()?;
+        let before = current.clone();
         if current.child("configuration") != base.child("configuration") {
             return Err(AccessError::Stale(format!(
                 "{} is not what was read",
@@ -71,11 +89,18 @@ impl Access for FileAccess {
             }
         }
         *current.child_or_insert("configuration") = configuration.clone();
-        self.store(current, true)
+        self.store(&before, current)
+    }
+
+    fn bump(&mut self) -> Result<()> {
+        let mut cib = self.cib()?;
+        Version::of(&cib).next_epoch().write(&mut cib);
+        self.write(&cib)
     }
 
     fn update_attribute(&mut self, update: &proto::AttributeUpdate) -> Result<()> {
         let mut cib = self.cib()?;
+        let before = cib.clone();
         let change = AttributeChange {
             node: &update.node,
             name: &update.name,
@@ -87,15 +112,29 @@ impl Access for FileAccess {
         if !set_attribute(&mut cib, &change) {
             return Err(AccessError::NotFound(format!("node '{}' is not known", update.node)));
         }
-        self.store(cib, !update.transient)
+        self.store(&before, cib)
+    }
+
+    fn update_ticket(&mut self, update: &proto::TicketUpdate) -> Result<()> {
+        let mut cib = self.cib()?;
+        let before = cib.clone();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let change = TicketChange {
+            ticket: &update.ticket,
+            set: update.set.iter().map(|(n, v)| (&**n, &**v)).collect(),
+            unset: update.unset.iter().map(String::as_str).collect(),
+            forget: update.forget,
+            now: i64::try_from(now).unwrap_or(i64::MAX),
+        };
+        change_ticket(&mut cib, &change);
+        self.store(&before, cib)
     }
 
     fn cleanup(&mut self, request: &proto::CleanupRequest) -> Result<Vec<String>> {
         let mut cib = self.cib()?;
+        let before = cib.clone();
         let cleaned = cib.child_mut("status").map_or_else(Vec::new, |s| drop_history(s, request));
-        if !cleaned.is_empty() {
-            self.store(cib, false)?;
-        }
+        self.store(&before, cib)?;
         Ok(cleaned)
     }
 

@@ -138,9 +138,21 @@ impl Access for LiveAccess {
         self.call(REQUEST_TIMEOUT, async |c| c.commit(request).await.map(drop))
     }
 
+    fn bump(&mut self) -> Result<()> {
+        let cib = self.cib()?;
+        let configuration = cib.child("configuration").cloned();
+        let configuration = configuration.unwrap_or_else(|| Element::new("configuration"));
+        self.commit(&cib, &configuration, "cibadmin --bump")
+    }
+
     fn update_attribute(&mut self, update: &proto::AttributeUpdate) -> Result<()> {
         let update = update.clone();
         self.call(REQUEST_TIMEOUT, async |c| c.update_attribute(update).await.map(drop))
+    }
+
+    fn update_ticket(&mut self, update: &proto::TicketUpdate) -> Result<()> {
+        let update = update.clone();
+        self.call(REQUEST_TIMEOUT, async |c| c.update_ticket(update).await.map(drop))
     }
 
     fn cleanup(&mut self, request: &proto::CleanupRequest) -> Result<Vec<String>> {

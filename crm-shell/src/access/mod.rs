@@ -94,11 +94,23 @@ pub trait Access {
     /// [`AccessError::Stale`] if somebody committed since `base` was read; see [`AccessError`].
     fn commit(&mut self, base: &Element, configuration: &Element, command: &str) -> Result<()>;
 
+    /// Raises the configuration's epoch and changes nothing else.
+    ///
+    /// # Errors
+    /// See [`AccessError`].
+    fn bump(&mut self) -> Result<()>;
+
     /// Sets or deletes a node attribute.
     ///
     /// # Errors
     /// [`AccessError::NotFound`] for an unknown node; see [`AccessError`].
     fn update_attribute(&mut self, update: &proto::AttributeUpdate) -> Result<()>;
+
+    /// Sets or deletes attributes of a ticket, or forgets it.
+    ///
+    /// # Errors
+    /// See [`AccessError`].
+    fn update_ticket(&mut self, update: &proto::TicketUpdate) -> Result<()>;
 
     /// Forgets operation history and failures; returns `resource on node` for each.
     ///

@@ -14,6 +14,8 @@ pub enum Value {
     Required(&'static str),
     /// It may have one, attached to the option (`-m3`, `--fence-history=3`).
     Optional(&'static str),
+    /// It may have one, attached or as the next word that does not begin with a dash.
+    OptionalWord(&'static str),
 }
 
 /// One option of a command.
@@ -48,7 +50,7 @@ pub struct Group {
     pub options: &'static [Opt],
 }
 
-/// The options every command has.
+/// The options of every command that prints in several forms.
 pub const COMMON: Group = Group {
     title: "Output Options",
     options: &[
@@ -64,6 +66,17 @@ pub const COMMON: Group = Group {
         long("help-all", Value::None, ""),
         opt('V', "verbose", Value::None, "Say more (may be given several times)"),
         opt('Q', "quiet", Value::None, "Say only what is essential"),
+    ],
+};
+
+/// The options of a command that prints plain text only.
+pub const PLAIN: Group = Group {
+    title: "Application Options",
+    options: &[
+        opt('$', "version", Value::None, "Show the version and exit"),
+        opt('?', "help", Value::None, "Show this help and exit"),
+        long("help-all", Value::None, ""),
+        opt('V', "verbose", Value::None, "Say more (may be given several times)"),
     ],
 };
 
@@ -118,6 +131,7 @@ pub fn parse(groups: &[Group], arguments: &[String]) -> Result<Parsed, String> {
             let value = match known.value {
                 Value::None => None,
                 Value::Optional(_) => attached,
+                Value::OptionalWord(_) => attached.or_else(|| next_word(&mut rest)),
                 Value::Required(_) => Some(
                     attached
                         .or_else(|| rest.next().cloned())
@@ -138,6 +152,9 @@ pub fn parse(groups: &[Group], arguments: &[String]) -> Result<Parsed, String> {
                         continue;
                     }
                     Value::Optional(_) => attached(letters.as_str()),
+                    Value::OptionalWord(_) => {
+                        attached(letters.as_str()).or_else(|| next_word(&mut rest))
+                    }
                     Value::Required(_) => Some(
                         attached(letters.as_str())
                             .or_else(|| rest.next().cloned())
@@ -154,6 +171,12 @@ pub fn parse(groups: &[Group], arguments: &[String]) -> Result<Parsed, String> {
     Ok(parsed)
 }
 
+/// Takes the next word if it is no option.
+fn next_word(rest: &mut std::slice::Iter<'_, String>) -> Option<String> {
+    rest.as_slice().first().filter(|word| !word.starts_with('-'))?;
+    rest.next().cloned()
+}
+
 /// The text of `--help`.
 pub fn help(program: &str, purpose: &str, groups: &[Group]) -> String {
     let mut out = format!("Usage:\n  {program} [OPTION…]\n\n{purpose}\n");
@@ -164,7 +187,7 @@ pub fn help(program: &str, purpose: &str, groups: &[Group]) -> String {
             let value = match option.value {
                 Value::None => String::new(),
                 Value::Required(word) => format!("={word}"),
-                Value::Optional(word) => format!("[={word}]"),
+                Value::Optional(word) | Value::OptionalWord(word) => format!("[={word}]"),
             };
             let name = format!("{short}--{}{value}", option.long);
             let _ = writeln!(out, "  {name:<32} {}", option.help);

@@ -7,7 +7,7 @@ use crm_messaging::proto;
 use crm_messaging::proto::peer::envelope::Body;
 use crm_messaging::proto::peer::{
     Answer, Ask, AskFence, AskState, AttributeChange as AttributeMessage, Commit, Failure, Forget,
-    ask,
+    TicketChange, ask,
 };
 
 use super::replica::CommitError;
@@ -35,6 +35,8 @@ pub enum Request {
     Commit(Box<proto::CommitRequest>),
     /// Change a node attribute.
     UpdateAttribute(proto::AttributeUpdate),
+    /// Change a ticket.
+    UpdateTicket(proto::TicketUpdate),
     /// Read node attributes.
     QueryAttributes(proto::AttributeQuery),
     /// Forget history and failures.
@@ -65,6 +67,7 @@ pub(super) enum Waiting {
         attribute: bool,
     },
     Attribute(RequestId),
+    Ticket(RequestId),
     Cleanup(RequestId),
     Fail(RequestId),
     /// A question to the coordinator.
@@ -137,6 +140,17 @@ impl Controller {
                     value: update.value,
                     delta: update.delta,
                     set: update.set,
+                }));
+            }
+            Request::UpdateTicket(update) => {
+                let request = self.wait(Waiting::Ticket(id));
+                self.send(Body::Ticket(TicketChange {
+                    request,
+                    ticket: update.ticket,
+                    set: update.set,
+                    unset: update.unset,
+                    forget: update.forget,
+                    time_s: i64::try_from(self.now.wall_ms / 1000).unwrap_or(i64::MAX),
                 }));
             }
             Request::Cleanup(c) => self.cleanup(id, c),
@@ -374,6 +388,12 @@ impl Controller {
             if let Some(Waiting::Durable { id, .. }) = self.waiting.remove(&request) {
                 self.refuse(id, Refusal::NotNow, text.clone());
             }
+        }
+    }
+
+    pub(super) fn ticket_done(&mut self, request: u64) {
+        if let Some(Waiting::Ticket(id)) = self.waiting.remove(&request) {
+            self.reply(id, Reply::Done);
         }
     }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crm_core::cib::Version;
 use crm_core::cib::attributes::{AttributeChange, set_attribute};
+use crm_core::cib::tickets::{TicketChange, change_ticket};
 use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
 use crm_messaging::proto::peer::{
     AttributeChange as AttributeMessage, Commit, Failure, Fenced, Forget, LeaseOver, Order,
-    Result as OpResult, Step, Stored,
+    Result as OpResult, Step, Stored, TicketChange as TicketMessage,
 };
 
 use super::history;
@@ -30,6 +31,7 @@ impl Controller {
             Body::Commit(commit) => self.deliver_commit(from, &commit),
             Body::Stored(stored) => self.deliver_stored(from, &stored),
             Body::Attribute(change) => self.deliver_attribute(from, &change),
+            Body::Ticket(change) => self.deliver_ticket(from, &change),
             Body::Order(order) => self.deliver_order(from, order),
             Body::Result(result) => self.deliver_result(from, &result),
             Body::Forget(forget) => self.deliver_forget(from, &forget),
@@ -75,6 +77,29 @@ impl Controller {
         let known = self.stored.entry(from).or_default();
         *known = version.max(*known);
         self.check_durable();
+    }
+
+    fn deliver_ticket(&mut self, from: NodeId, change: &TicketMessage) {
+        let changed = self.replica.update_status(|cib| {
+            change_ticket(
+                cib,
+                &TicketChange {
+                    ticket: &change.ticket,
+                    set: change.set.iter().map(|(n, v)| (&**n, &**v)).collect(),
+                    unset: change.unset.iter().map(String::as_str).collect(),
+                    forget: change.forget,
+                    now: change.time_s,
+                },
+            );
+        });
+        if changed {
+            let text = format!("the ticket {} has changed", change.ticket);
+            self.event("ticket", "", "", text.clone());
+            self.replan(&text);
+        }
+        if from == self.settings.local {
+            self.ticket_done(change.request);
+        }
     }
 
     fn deliver_attribute(&mut self, from: NodeId, change: &AttributeMessage) {

@@ -9,6 +9,7 @@ use crm_messaging::proto;
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, opt};
 use super::{Done, Failure, IGNORED, Run, Tool, usage};
+use crate::render::report::Style;
 
 const CRMADMIN: Tool = Tool {
     name: "crmadmin",
@@ -29,7 +30,7 @@ const CRMADMIN: Tool = Tool {
                 opt(
                     'N',
                     "nodes",
-                    Value::Optional("TYPE"),
+                    Value::OptionalWord("TYPE"),
                     "List nodes: all, cluster, guest, remote",
                 ),
                 opt('t', "timeout", Value::Required("MS"), "Time to wait for an answer"),
@@ -39,11 +40,12 @@ const CRMADMIN: Tool = Tool {
             ],
         },
     ],
+    style: Style::Plain,
     body: admin,
 };
 
 /// Runs `crmadmin` (O-160 to O-162).
-pub fn crmadmin(arguments: &[String]) -> ExitCode {
+pub(super) fn crmadmin(arguments: &[String]) -> ExitCode {
     CRMADMIN.main(arguments)
 }
 
@@ -87,18 +89,14 @@ fn admin(run: &mut Run<'_>) -> Done {
         run.say(if quiet { "running" } else { &line });
         return Ok(Exit::OK);
     }
-    run.console.error("error: Must specify a command option");
-    Ok(CRMADMIN.usage(&mut run.console))
+    run.out.error("error: Must specify a command option");
+    Ok(CRMADMIN.usage(run))
 }
 
 fn list_nodes(run: &mut Run<'_>) -> Done {
     let cib = run.access.cib()?;
     let wanted = run.options.last("nodes").unwrap_or("all").to_string();
-    let includes = |kind: &str| {
-        wanted.contains("all")
-            || wanted.contains(kind)
-            || (kind == "remote" && wanted.starts_with("remote"))
-    };
+    let includes = |kind: &str| wanted.split(',').any(|w| w == "all" || w == kind);
     let mut lines = Vec::new();
     let nodes =
         cib.at(&["configuration", "nodes"]).into_iter().flat_map(|n| n.children_named("node"));
@@ -120,7 +118,9 @@ fn list_nodes(run: &mut Run<'_>) -> Done {
     if lines.is_empty() {
         run.say("No nodes configured");
     }
+    let mut list = Element::new("nodes");
     for (kind, name, id) in lines {
+        list.push(Element::new("node").with("type", kind).with("name", &name).with("id", &id));
         let line = match (run.options.has("bash-export"), run.quiet()) {
             (true, _) => format!("export {name}={id}"),
             (false, true) => name,
@@ -128,6 +128,7 @@ fn list_nodes(run: &mut Run<'_>) -> Done {
         };
         run.say(&line);
     }
+    run.out.element(list);
     Ok(Exit::OK)
 }
 
@@ -151,11 +152,12 @@ const CRM_NODE: Tool = Tool {
             ],
         },
     ],
+    style: Style::Plain,
     body: node,
 };
 
 /// Runs `crm_node` (O-165).
-pub fn crm_node(arguments: &[String]) -> ExitCode {
+pub(super) fn crm_node(arguments: &[String]) -> ExitCode {
     CRM_NODE.main(arguments)
 }
 
@@ -170,7 +172,7 @@ fn node(run: &mut Run<'_>) -> Done {
     }
     let commands = ["cluster-id", "list", "partition", "quorum", "name-for-id"];
     if !commands.iter().any(|c| run.options.has(c)) {
-        return Ok(CRM_NODE.usage(&mut run.console));
+        return Ok(CRM_NODE.usage(run));
     }
     let mut state = run.access.state(None)?;
     state.members.sort_by(|a, b| a.name.cmp(&b.name));
@@ -238,11 +240,12 @@ const STONITH_ADMIN: Tool = Tool {
             ],
         },
     ],
+    style: Style::Plain,
     body: fence,
 };
 
 /// Runs `stonith_admin`.
-pub fn stonith_admin(arguments: &[String]) -> ExitCode {
+pub(super) fn stonith_admin(arguments: &[String]) -> ExitCode {
     STONITH_ADMIN.main(arguments)
 }
 
@@ -271,7 +274,7 @@ fn fence(run: &mut Run<'_>) -> Done {
         Some((run.options.last(option)?.to_string(), *action, *confirm))
     });
     let Some((node, action, confirm)) = chosen else {
-        return Ok(STONITH_ADMIN.usage(&mut run.console));
+        return Ok(STONITH_ADMIN.usage(run));
     };
     let seconds = run.options.last("timeout").unwrap_or("120").trim_end_matches('s');
     let seconds: u64 =

@@ -1,105 +1,196 @@
-//! `crm_attribute` and its wrappers, and `attrd_updater` (O-180 to O-188).
+//! `crm_attribute` and its wrappers `crm_standby` and `crm_master` (O-180 to O-186).
 
 use std::process::ExitCode;
 
-use crm_core::cib::{Element, attributes};
+use crm_core::cib::Element;
+use crm_core::cib::attributes::{PairName, node_id, set_pair};
 use crm_messaging::proto::AttributeUpdate;
+use regex::Regex;
 
 use super::super::exit::Exit;
-use super::super::options::{COMMON, Group, Value, opt};
+use super::super::options::{COMMON, Group, Opt, PLAIN, Value, opt};
 use super::{Done, Failure, IGNORED, Run, Tool, usage};
+use crate::render::report::Style;
+
+const QUERY: Opt = opt('G', "query", Value::None, "Show the value");
+const UPDATE: Opt = opt('v', "update", Value::Required("VALUE"), "Set the value");
+const DELETE: Opt = opt('D', "delete", Value::None, "Delete the attribute");
+const NODE: Opt = opt('N', "node", Value::Required("NODE"), "The node (default: this one)");
+const UNAME: Opt = opt('U', "uname", Value::Required("NODE"), "");
+const LIFETIME: Opt =
+    opt('l', "lifetime", Value::Required("forever|reboot"), "Until when the value holds");
+const ID: Opt = opt('i', "id", Value::Required("ID"), "Only the attribute with this id");
+const QUIET: Opt = opt('q', "quiet", Value::None, "Show only the value");
 
 const COMMANDS: Group = Group {
     title: "Commands and Options",
     options: &[
-        opt('G', "query", Value::None, "Show the value"),
-        opt('v', "update", Value::Required("VALUE"), "Set the value"),
-        opt('D', "delete", Value::None, "Delete the attribute"),
+        QUERY,
+        UPDATE,
+        DELETE,
         opt('n', "name", Value::Required("NAME"), "The attribute"),
+        opt('P', "pattern", Value::Required("PATTERN"), "All attributes that match"),
         opt('d', "default", Value::Required("VALUE"), "What to show where there is none"),
-        opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
-        opt('U', "uname", Value::Required("NODE"), ""),
-        opt('l', "lifetime", Value::Required("forever|reboot"), "Until when the value holds"),
+        NODE,
+        UNAME,
+        LIFETIME,
         opt('t', "type", Value::Required("SECTION"), "Part of the CIB"),
-        opt('s', "set-name", Value::Required("ID"), "The attribute set"),
-        opt('i', "id", Value::Required("ID"), "The id of the attribute"),
+        opt('s', "set-name", Value::Required("ID"), "Only in this attribute set"),
+        ID,
         opt('z', "utilization", Value::None, "A utilization attribute"),
-        opt('p', "promotion", Value::Optional("RSC"), "The promotion score of a resource"),
-        opt('r', "resource", Value::Required("RSC"), "The resource"),
+        opt('p', "promotion", Value::OptionalWord("RSC"), "The promotion score of a resource"),
         opt('!', "inhibit-policy-engine", IGNORED, ""),
-        opt('q', "quiet", Value::None, "Show only the value"),
+        QUIET,
     ],
 };
 
 const CRM_ATTRIBUTE: Tool = Tool {
-    name: "crm_attribute",
+    name: NAME,
     purpose: "Query or change node attributes and cluster options",
     groups: &[COMMANDS, COMMON],
+    style: Style::Plain,
     body: |run| {
         let target = Target::of(run)?;
-        target.work(run, None)
+        let default = run.options.last("default").map(str::to_string);
+        target.work(run, default.as_deref())
     },
 };
 
+const NAME: &str = "crm_attribute";
+
 /// Runs `crm_attribute`.
-pub fn crm_attribute(arguments: &[String]) -> ExitCode {
+pub(super) fn crm_attribute(arguments: &[String]) -> ExitCode {
     CRM_ATTRIBUTE.main(arguments)
 }
 
 const CRM_STANDBY: Tool = Tool {
     name: "crm_standby",
     purpose: "Query or change whether a node may run resources",
-    groups: &[COMMANDS, COMMON],
-    body: |run| {
-        let node = run.node()?;
-        let transient = run.options.last("lifetime") == Some("reboot");
-        Target::node(node, "standby".into(), transient).work(run, Some("off"))
-    },
+    groups: &[
+        Group {
+            title: "Commands and Options",
+            options: &[QUERY, UPDATE, DELETE, NODE, UNAME, LIFETIME, ID, QUIET],
+        },
+        PLAIN,
+    ],
+    style: Style::Plain,
+    body: standby,
 };
 
 /// Runs `crm_standby`.
-pub fn crm_standby(arguments: &[String]) -> ExitCode {
+pub(super) fn crm_standby(arguments: &[String]) -> ExitCode {
     CRM_STANDBY.main(arguments)
+}
+
+fn standby(run: &mut Run<'_>) -> Done {
+    let node = run.node()?;
+    let of = |transient| Target::node(node.clone(), "standby".into(), transient);
+    if let Some(lifetime) = lifetime(run)? {
+        return of(lifetime == Lifetime::Reboot).work(run, None);
+    }
+    if run.options.has("update") {
+        return of(false).work(run, None);
+    }
+    if run.options.has("delete") {
+        of(false).change(run, None)?;
+        return of(true).change(run, None);
+    }
+    let cib = run.access.cib()?;
+    let permanent = of(false);
+    permanent.check_node(&cib)?;
+    if permanent.pairs(&cib).next().is_some() {
+        return permanent.query(run, None);
+    }
+    of(true).query(run, Some("off"))
 }
 
 const CRM_MASTER: Tool = Tool {
     name: "crm_master",
     purpose: "Query or change the promotion score of a resource",
-    groups: &[COMMANDS, COMMON],
+    groups: &[
+        Group {
+            title: "Commands and Options",
+            options: &[
+                QUERY,
+                UPDATE,
+                DELETE,
+                NODE,
+                UNAME,
+                LIFETIME,
+                ID,
+                QUIET,
+                opt('r', "resource", Value::Required("RSC"), "The resource"),
+            ],
+        },
+        PLAIN,
+    ],
+    style: Style::Plain,
     body: |run| {
         let name = promotion_name(run.options.last("resource"))
-            .ok_or_else(|| usage("crm_master", "Must supply a resource id with -r"))?;
+            .ok_or_else(|| Failure::new(Exit::ERROR, "error: No resource specified"))?;
+        let transient = lifetime(run)? == Some(Lifetime::Reboot);
         let node = run.node()?;
-        let transient = run.options.last("lifetime").is_some_and(|l| l == "reboot");
         Target::node(node, name, transient).work(run, None)
     },
 };
 
 /// Runs `crm_master`.
-pub fn crm_master(arguments: &[String]) -> ExitCode {
+pub(super) fn crm_master(arguments: &[String]) -> ExitCode {
     CRM_MASTER.main(arguments)
 }
 
-/// The attribute of a promotion score: the instance number does not belong to it.
+/// The attribute of a promotion score.
 fn promotion_name(given: Option<&str>) -> Option<String> {
-    let from_agent = || std::env::var("OCF_RESOURCE_INSTANCE").ok();
-    let resource = given.map(str::to_string).or_else(from_agent)?;
-    let base = resource.split(':').next().unwrap_or(&resource);
-    Some(format!("master-{base}"))
+    let from_agent = || std::env::var("OCF_RESOURCE_INSTANCE").ok().filter(|r| !r.is_empty());
+    Some(format!("master-{}", given.map(str::to_string).or_else(from_agent)?))
+}
+
+/// Until when a node attribute holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    Forever,
+    Reboot,
+}
+
+fn lifetime(run: &Run<'_>) -> Result<Option<Lifetime>, Failure> {
+    match run.options.last("lifetime") {
+        None => Ok(None),
+        Some("forever") => Ok(Some(Lifetime::Forever)),
+        Some("reboot") => Ok(Some(Lifetime::Reboot)),
+        Some(_) => Err(unknown_section()),
+    }
+}
+
+fn unknown_section() -> Failure {
+    let text = format!("{NAME}: Error performing operation: No message of desired type");
+    Failure::new(Exit::PROTOCOL, text)
+}
+
+fn no_such() -> Failure {
+    let text = format!("{NAME}: Error performing operation: No such device or address");
+    Failure::new(Exit::NO_SUCH, text)
+}
+
+/// Which attributes are meant.
+enum Which {
+    Any,
+    Named(String),
+    Matching(Regex),
 }
 
 /// Where an attribute lives.
-struct Target {
-    scope: String,
-    name: Option<String>,
+pub(super) struct Target {
+    which: Which,
     place: Place,
+    set: Option<String>,
+    id: Option<String>,
 }
 
 enum Place {
     /// `crm_config`, `rsc_defaults`, `op_defaults`.
     Section {
-        path: &'static str,
-        set_tag: &'static str,
+        name: &'static str,
+        tag: &'static str,
         default_set: &'static str,
     },
     Node {
@@ -109,54 +200,127 @@ enum Place {
     },
 }
 
-impl Target {
-    fn node(node: String, name: String, transient: bool) -> Target {
-        let scope = if transient { "status" } else { "nodes" }.into();
-        Target {
-            scope,
-            name: Some(name),
-            place: Place::Node { node, transient, utilization: false },
+const SECTIONS: [Place; 3] = [
+    Place::Section {
+        name: "crm_config",
+        tag: "cluster_property_set",
+        default_set: "cib-bootstrap-options",
+    },
+    Place::Section {
+        name: "rsc_defaults",
+        tag: "meta_attributes",
+        default_set: "rsc_defaults-options",
+    },
+    Place::Section {
+        name: "op_defaults",
+        tag: "meta_attributes",
+        default_set: "op_defaults-options",
+    },
+];
+
+impl Place {
+    fn scope(&self) -> &'static str {
+        match self {
+            Place::Section { name, .. } => name,
+            Place::Node { transient: true, .. } => "status",
+            Place::Node { transient: false, .. } => "nodes",
         }
     }
 
+    fn tag(&self) -> &'static str {
+        match self {
+            Place::Section { tag, .. } => tag,
+            Place::Node { utilization: true, .. } => "utilization",
+            Place::Node { utilization: false, .. } => "instance_attributes",
+        }
+    }
+
+    /// The element that holds the sets.
+    fn owner<'a>(&self, cib: &'a Element) -> Option<&'a Element> {
+        match self {
+            Place::Section { name, .. } => cib.at(&["configuration", name]),
+            Place::Node { node, transient, .. } => {
+                let id = node_id(cib, node)?;
+                let is = |e: &&Element| e.id() == Some(&id);
+                if *transient {
+                    cib.child("status")?.children().find(is)?.child("transient_attributes")
+                } else {
+                    cib.at(&["configuration", "nodes"])?.children().find(is)
+                }
+            }
+        }
+    }
+
+    fn owner_mut<'a>(&self, cib: &'a mut Element) -> Option<&'a mut Element> {
+        match self {
+            Place::Section { name, .. } => {
+                Some(cib.child_or_insert("configuration").child_or_insert(name))
+            }
+            Place::Node { node, .. } => {
+                let id = node_id(cib, node)?;
+                cib.at_mut(&["configuration", "nodes"])?.find_child_mut(|n| n.id() == Some(&id))
+            }
+        }
+    }
+}
+
+impl Target {
+    /// An attribute of a node, by name.
+    pub(super) fn node(node: String, name: String, transient: bool) -> Target {
+        let place = Place::Node { node, transient, utilization: false };
+        Target { which: Which::Named(name), place, set: None, id: None }
+    }
+
+    /// The transient attributes of a node whose names match.
+    pub(super) fn matching(node: String, pattern: Regex) -> Target {
+        let place = Place::Node { node, transient: true, utilization: false };
+        Target { which: Which::Matching(pattern), place, set: None, id: None }
+    }
+
     fn of(run: &mut Run<'_>) -> Result<Target, Failure> {
-        let name = match run.options.has("promotion") {
-            true => promotion_name(run.options.last("promotion")),
-            false => run.options.last("name").map(str::to_string),
+        let text = |name: &str| run.options.last(name).map(str::to_string);
+        let which = if run.options.has("promotion") {
+            Which::Named(promotion_name(run.options.last("promotion")).ok_or_else(|| {
+                usage(NAME, "-p/--promotion must be called from an OCF resource agent or with a resource ID specified")
+            })?)
+        } else if let Some(pattern) = run.options.last("pattern") {
+            let pattern = Regex::new(pattern)
+                .map_err(|e| usage(NAME, &format!("'{pattern}' is no pattern: {e}")))?;
+            Which::Matching(pattern)
+        } else {
+            text("name").map_or(Which::Any, Which::Named)
         };
-        let section = |path, set_tag, default_set| Place::Section { path, set_tag, default_set };
-        let of_node = run.options.has("node")
-            || run.options.has("uname")
-            || run.options.has("lifetime")
-            || run.options.has("promotion")
-            || run.options.has("utilization");
+        let (set, id) = (text("set-name"), text("id"));
+        let place = Target::place(run)?;
+        Ok(Target { which, place, set, id })
+    }
+
+    /// What `--type`, `--node` and `--lifetime` say, as the reference combines them.
+    fn place(run: &mut Run<'_>) -> Result<Place, Failure> {
         let kind = run.options.last("type").map(str::to_string);
-        let transient = run.options.last("lifetime") == Some("reboot")
-            || (run.options.has("promotion") && !run.options.has("lifetime"))
-            || kind.as_deref() == Some("status");
-        let (scope, place) = match kind.as_deref() {
-            Some("rsc_defaults") => {
-                ("rsc_defaults", section("rsc_defaults", "meta_attributes", "rsc-options"))
-            }
-            Some("op_defaults") => {
-                ("op_defaults", section("op_defaults", "meta_attributes", "op-options"))
-            }
-            Some("crm_config") => ("crm_config", CRM_CONFIG),
-            None if !of_node => ("crm_config", CRM_CONFIG),
-            Some("nodes" | "status") | None => {
-                let node = match run.options.last("uname").map(str::to_string) {
-                    Some(node) => node,
-                    None => run.node()?,
-                };
-                let utilization = run.options.has("utilization");
-                (
-                    if transient { "status" } else { "nodes" },
-                    Place::Node { node, transient, utilization },
-                )
-            }
-            Some(other) => return Err(usage(run.name, &format!("Invalid section '{other}'"))),
+        let lifetime = lifetime(run)?;
+        let promotion = run.options.has("promotion");
+        let of_node = lifetime.is_some()
+            || promotion
+            || ["node", "uname", "utilization"].iter().any(|o| run.options.has(o));
+        let known = |name: &str| {
+            SECTIONS.into_iter().find(|p| matches!(p, Place::Section { name: n, .. } if *n == name))
         };
-        Ok(Target { scope: scope.into(), name, place })
+        let section = match kind.as_deref() {
+            None if !of_node => known("crm_config"),
+            None | Some("nodes" | "status") => None,
+            Some("tickets") => return Err(no_such()),
+            Some(name) => Some(known(name).ok_or_else(unknown_section)?),
+        };
+        if let Some(section) = section {
+            return Ok(section);
+        }
+        let node = run.node()?;
+        let transient = match lifetime {
+            Some(lifetime) => lifetime == Lifetime::Reboot,
+            None => promotion || kind.as_deref() == Some("status"),
+        };
+        Ok(Place::Node { node, transient, utilization: run.options.has("utilization") })
     }
 
     fn work(&self, run: &mut Run<'_>, default: Option<&str>) -> Done {
@@ -168,121 +332,119 @@ impl Target {
         }
     }
 
-    fn required_name(&self, run: &Run<'_>) -> Result<&str, Failure> {
-        self.name
-            .as_deref()
-            .ok_or_else(|| usage(run.name, "must specify attribute name or pattern to change"))
-    }
-
-    fn check_node(&self, run: &Run<'_>, cib: &Element) -> Result<(), Failure> {
+    /// Refuses a node that is not in the configuration.
+    pub(super) fn check_node(&self, cib: &Element) -> Result<(), Failure> {
         match &self.place {
-            Place::Node { node, .. } if attributes::node_id(cib, node).is_none() => {
-                Err(Failure::new(
-                    Exit::NO_SUCH,
-                    format!("{}: Could not map name={node} to a UUID", run.name),
-                ))
-            }
+            Place::Node { node, .. } if node_id(cib, node).is_none() => Err(Failure::new(
+                Exit::NO_SUCH,
+                format!("{NAME}: Could not map name={node} to a UUID"),
+            )),
             Place::Node { .. } | Place::Section { .. } => Ok(()),
         }
     }
 
-    /// The sets that hold attributes of this kind.
-    fn sets<'a>(&'a self, cib: &'a Element) -> Vec<&'a Element> {
-        let of = |owner: Option<&'a Element>, tag: &'a str| {
-            owner.into_iter().flat_map(move |o| o.children_named(tag)).collect()
-        };
-        match &self.place {
-            Place::Section { path, set_tag, .. } => of(cib.at(&["configuration", path]), set_tag),
-            Place::Node { node, transient, utilization } => {
-                let named = |n: &&Element| n.attr("uname") == Some(node) || n.id() == Some(node);
-                let tag = if *utilization { "utilization" } else { "instance_attributes" };
-                let id = attributes::node_id(cib, node);
-                if *transient {
-                    let state = cib
-                        .child("status")
-                        .and_then(|s| s.children().find(|n| named(n) || n.id() == id.as_deref()));
-                    of(state.and_then(|s| s.child("transient_attributes")), tag)
-                } else {
-                    let nodes = cib.at(&["configuration", "nodes"]);
-                    of(nodes.and_then(|n| n.children().find(named)), tag)
-                }
-            }
-        }
+    /// The pairs that are meant.
+    pub(super) fn pairs<'a>(&'a self, cib: &'a Element) -> impl Iterator<Item = &'a Element> {
+        let sets = self.place.owner(cib).into_iter().flat_map(Element::children);
+        sets.filter(|s| s.name() == self.place.tag())
+            .filter(|s| self.set.is_none() || s.id() == self.set.as_deref())
+            .flat_map(Element::children)
+            .filter(|p| self.id.is_none() || p.id() == self.id.as_deref())
+            .filter(|p| match (&self.which, p.attr("name")) {
+                (Which::Any, name) => name.is_some(),
+                (Which::Named(wanted), name) => name == Some(wanted),
+                (Which::Matching(pattern), name) => name.is_some_and(|n| pattern.is_match(n)),
+            })
     }
 
     fn query(&self, run: &mut Run<'_>, default: Option<&str>) -> Done {
         let cib = run.access.cib()?;
-        self.check_node(run, &cib)?;
-        let pairs = self.sets(&cib).into_iter().flat_map(Element::children);
-        let found: Vec<(String, String)> = pairs
-            .filter(|p| self.name.as_deref().is_none_or(|n| p.attr("name") == Some(n)))
-            .filter_map(|p| Some((p.attr("name")?.to_string(), p.attr("value")?.to_string())))
-            .collect();
-        let default = run.options.last("default").or(default).map(str::to_string);
-        let found = match (found.is_empty(), &self.name, default) {
-            (false, _, _) => found,
-            (true, Some(name), Some(value)) => vec![(name.clone(), value)],
-            (true, _, _) => {
-                let text =
-                    format!("{}: Error performing operation: No such device or address", run.name);
-                return Err(Failure::new(Exit::NO_SUCH, text));
-            }
-        };
-        let quiet = run.quiet();
+        self.check_node(&cib)?;
+        let text = |p: &Element, name: &str| p.attr(name).unwrap_or_default().to_string();
+        let mut found: Vec<(String, String)> =
+            self.pairs(&cib).map(|p| (text(p, "name"), text(p, "value"))).collect();
+        if let (true, Which::Named(name), Some(value)) = (found.is_empty(), &self.which, default) {
+            found.push((name.clone(), value.to_string()));
+        }
+        if found.is_empty() {
+            return Err(no_such());
+        }
+        let (quiet, scope) = (run.quiet(), self.place.scope());
+        let id = self.id.as_ref().map(|id| format!("id={id}")).unwrap_or_default();
         for (name, value) in found {
-            let line = format!("scope={}  name={name} value={value}", self.scope);
+            let line = format!("scope={scope} {id} name={name} value={value}");
             run.say(if quiet { &value } else { &line });
+            let mut element = Element::new("attribute").with("name", name).with("value", value);
+            element.set_attr("scope", scope);
+            if let Some(id) = &self.id {
+                element.set_attr("id", id);
+            }
+            run.out.element(element);
         }
         Ok(Exit::OK)
     }
 
-    fn change(&self, run: &mut Run<'_>, value: Option<&str>) -> Done {
-        let name = self.required_name(run)?.to_string();
+    /// Sets, or without a value deletes, the attribute.
+    pub(super) fn change(&self, run: &mut Run<'_>, value: Option<&str>) -> Done {
         let cib = run.access.cib()?;
-        self.check_node(run, &cib)?;
-        let pair = self
-            .sets(&cib)
-            .into_iter()
-            .flat_map(Element::children)
-            .find(|p| p.attr("name") == Some(&name));
-        let old = pair.map(|p| {
-            (
-                p.id().unwrap_or_default().to_string(),
-                p.attr("value").unwrap_or_default().to_string(),
-            )
-        });
+        self.check_node(&cib)?;
+        let names: Vec<String> = match &self.which {
+            Which::Named(name) => vec![name.clone()],
+            Which::Matching(_) => {
+                self.pairs(&cib).filter_map(|p| p.attr("name")).map(str::to_string).collect()
+            }
+            Which::Any => {
+                let verb = if value.is_some() { "update" } else { "delete" };
+                let text = format!("Error: must specify attribute name or pattern to {verb}");
+                return Err(usage(NAME, &text));
+            }
+        };
+        for name in names {
+            self.change_one(run, &name, value)?;
+        }
+        Ok(Exit::OK)
+    }
+
+    fn change_one(
+        &self,
+        run: &mut Run<'_>,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), Failure> {
+        let cib = run.access.cib()?;
+        let text = |p: &Element, name: &str| p.attr(name).unwrap_or_default().to_string();
+        let is = |p: &&Element| p.attr("name") == Some(name);
+        let old = self.pairs(&cib).find(is).map(|p| (text(p, "id"), text(p, "value")));
         let value = value.map(|v| arithmetic(v, old.as_ref().map(|(_, o)| o.as_str())));
         if value.is_none() && old.is_none() {
-            return Ok(Exit::OK);
+            return Ok(());
         }
-        let set = run.options.last("set-name").unwrap_or_default().to_string();
         match &self.place {
-            Place::Node { node, transient, utilization: false } => {
-                let update = AttributeUpdate {
+            Place::Node { node, transient, utilization: false } if self.id.is_none() => {
+                run.access.update_attribute(&AttributeUpdate {
                     node: node.clone(),
-                    name: name.clone(),
+                    name: name.to_string(),
                     value: value.clone(),
                     transient: *transient,
-                    set,
+                    set: self.set.clone().unwrap_or_default(),
                     delta: None,
-                };
-                run.access.update_attribute(&update)?;
+                })?;
+            }
+            Place::Node { transient: true, .. } => {
+                return Err(usage(NAME, "--id is for permanent attributes"));
             }
             Place::Node { .. } | Place::Section { .. } => {
-                self.commit(run, &cib, &name, value.as_deref(), &set)?;
+                self.commit(run, &cib, name, value.as_deref())?;
             }
         }
         if let (None, Some((id, _))) = (&value, &old)
             && !run.quiet()
         {
-            let scope = if self.scope == "crm_config" {
-                "crm_config option"
-            } else {
-                &format!("{} attribute", self.scope)
-            };
-            run.say(&format!("Deleted {scope}: id={id} name={name}"));
+            let scope = self.place.scope();
+            let what = if scope == "crm_config" { "option" } else { "attribute" };
+            run.say(&format!("Deleted {scope} {what}: id={id} name={name}"));
         }
-        Ok(Exit::OK)
+        Ok(())
     }
 
     fn commit(
@@ -291,70 +453,26 @@ impl Target {
         cib: &Element,
         name: &str,
         value: Option<&str>,
-        set: &str,
     ) -> Result<(), Failure> {
-        let mut changed = cib.clone();
-        let (owner, tag, default_set) = match &self.place {
-            Place::Section { path, set_tag, default_set } => (
-                changed.child_or_insert("configuration").child_or_insert(path),
-                *set_tag,
-                (*default_set).to_string(),
-            ),
-            Place::Node { node, .. } => {
-                let id = attributes::node_id(cib, node).unwrap_or_default();
-                let nodes = changed.child_or_insert("configuration").child_or_insert("nodes");
-                let owner = nodes.find_child_mut(|n| n.id() == Some(&id));
-                let Some(owner) = owner else {
-                    return Err(Failure::performing(run.name, Exit::NO_SUCH));
-                };
-                (owner, "utilization", format!("nodes-{id}-utilization"))
+        let default_set = match &self.place {
+            Place::Section { default_set, .. } => (*default_set).to_string(),
+            Place::Node { node, utilization, .. } => {
+                let id = node_id(cib, node).unwrap_or_default();
+                format!("nodes-{id}{}", if *utilization { "-utilization" } else { "" })
             }
         };
-        let set_id = if set.is_empty() { default_set } else { set.to_string() };
-        let id = run.options.last("id").map_or_else(|| format!("{set_id}-{name}"), str::to_string);
-        set_pair(owner, tag, &set_id, &id, name, value);
+        let pair = PairName {
+            tag: self.place.tag(),
+            set: self.set.as_deref(),
+            default_set: &default_set,
+            id: self.id.as_deref(),
+            name,
+        };
+        let mut changed = cib.clone();
+        let owner = self.place.owner_mut(&mut changed).ok_or_else(no_such)?;
+        set_pair(owner, &pair, value);
         let command = format!("{} -n {name} -v {}", run.name, value.unwrap_or("(deleted)"));
-        let configuration = changed
-            .child("configuration")
-            .cloned()
-            .unwrap_or_else(|| Element::new("configuration"));
-        Ok(run.access.commit(cib, &configuration, &command)?)
-    }
-}
-
-const CRM_CONFIG: Place = Place::Section {
-    path: "crm_config",
-    set_tag: "cluster_property_set",
-    default_set: "cib-bootstrap-options",
-};
-
-/// Sets or deletes one pair in the sets `tag` of `owner`; where it is already, it is changed.
-pub(super) fn set_pair(
-    owner: &mut Element,
-    tag: &str,
-    set_id: &str,
-    id: &str,
-    name: &str,
-    value: Option<&str>,
-) {
-    let holds = |s: &Element| s.name() == tag && s.children().any(|p| p.attr("name") == Some(name));
-    let Some(value) = value else {
-        if let Some(set) = owner.find_child_mut(holds) {
-            set.retain(|p| p.attr("name") != Some(name));
-        }
-        return;
-    };
-    if let Some(pair) =
-        owner.find_child_mut(holds).and_then(|s| s.find_child_mut(|p| p.attr("name") == Some(name)))
-    {
-        pair.set_attr("value", value);
-        return;
-    }
-    if owner.position(|s| s.name() == tag && s.id() == Some(set_id)).is_none() {
-        owner.push(Element::new(tag).with("id", set_id));
-    }
-    if let Some(set) = owner.find_child_mut(|s| s.name() == tag && s.id() == Some(set_id)) {
-        set.push(Element::new("nvpair").with("id", id).with("name", name).with("value", value));
+        run.commit(cib, &changed, &command)
     }
 }
 
@@ -373,162 +491,4 @@ fn arithmetic(text: &str, old: Option<&str>) -> String {
     };
     let sum = old.saturating_add(step);
     if sum >= 1_000_000 { "INFINITY".into() } else { sum.to_string() }
-}
-
-const CRM_FAILCOUNT: Tool = Tool {
-    name: "crm_failcount",
-    purpose: "Query or forget the failures of a resource",
-    groups: &[
-        COMMON,
-        Group {
-            title: "Commands and Options",
-            options: &[
-                opt('G', "query", Value::None, "Show the number of failures"),
-                opt('D', "delete", Value::None, "Forget them"),
-                opt('v', "update", Value::Required("0"), "Only 0: forget them"),
-                opt('r', "resource", Value::Required("RSC"), "The resource"),
-                opt('n', "operation", Value::Required("OP"), "Only failures of this operation"),
-                opt('I', "interval", Value::Required("TIME"), "With this interval"),
-                opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
-                opt('q', "quiet", Value::None, "Show only the number"),
-            ],
-        },
-    ],
-    body: failcount,
-};
-
-/// Runs `crm_failcount` (O-187).
-pub fn crm_failcount(arguments: &[String]) -> ExitCode {
-    CRM_FAILCOUNT.main(arguments)
-}
-
-fn failcount(run: &mut Run<'_>) -> Done {
-    let resource = run.options.last("resource").map(str::to_string);
-    let resource =
-        resource.ok_or_else(|| usage("crm_failcount", "Must supply a resource id with -r"))?;
-    let node = run.node()?;
-    let operation = run.options.last("operation").map(str::to_string);
-    let interval = run.options.last("interval").map_or(Ok(0), |t| {
-        super::resource::milliseconds(t).ok_or_else(|| usage("crm_failcount", "Invalid interval"))
-    })?;
-    if run.options.has("delete") || run.options.last("update") == Some("0") {
-        let request = crm_messaging::proto::CleanupRequest {
-            resource: resource.clone(),
-            node: node.clone(),
-            failed_only: true,
-            operation: operation.unwrap_or_default(),
-            interval_ms: None,
-        };
-        run.access.cleanup(&request)?;
-        run.say(&format!("Cleaned up {resource} on {node}"));
-        return Ok(Exit::OK);
-    }
-    if !run.options.has("query") {
-        run.console.error("error: must specify a command");
-        return Ok(CRM_FAILCOUNT.usage(&mut run.console));
-    }
-    let suffix = operation.map(|op| format!("#{op}_{interval}"));
-    let name = format!("fail-count-{resource}{}", suffix.as_deref().unwrap_or_default());
-    let cib = run.access.cib()?;
-    let target = Target::node(node, name.clone(), true);
-    target.check_node(run, &cib)?;
-    let of_resource =
-        |n: &str| n == name || (suffix.is_none() && n.starts_with(&format!("{name}#")));
-    let counts = target.sets(&cib).into_iter().flat_map(Element::children);
-    let total: i64 = counts
-        .filter(|p| p.attr("name").is_some_and(of_resource))
-        .map(|p| match p.attr("value") {
-            Some("INFINITY") => 1_000_000,
-            value => value.and_then(|v| v.parse().ok()).unwrap_or(0),
-        })
-        .sum();
-    let shown = if total >= 1_000_000 { "INFINITY".to_string() } else { total.to_string() };
-    let line = format!("scope=status  name={name} value={shown}");
-    let quiet = run.quiet();
-    run.say(if quiet { &shown } else { &line });
-    Ok(Exit::OK)
-}
-
-const ATTRD_UPDATER: Tool = Tool {
-    name: "attrd_updater",
-    purpose: "Query or change transient node attributes",
-    groups: &[
-        Group {
-            title: "Commands and Options",
-            options: &[
-                opt('n', "name", Value::Required("NAME"), "The attribute"),
-                opt('U', "update", Value::Required("VALUE"), "Set the value"),
-                opt('B', "update-both", Value::Required("VALUE"), "Set value and delay"),
-                opt('Y', "update-delay", Value::None, "Set the delay only"),
-                opt('D', "delete", Value::None, "Delete the attribute"),
-                opt('Q', "query", Value::None, "Show the value"),
-                opt('A', "all", Value::None, "On all nodes"),
-                opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
-                opt('R', "refresh", Value::None, "Accepted: every value is always written at once"),
-                opt('d', "delay", Value::Required("TIME"), "Accepted: values are written at once"),
-                opt('s', "set", Value::Required("SET"), "The attribute set"),
-                opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
-                opt('q', "quiet", Value::None, "Say nothing"),
-                opt('v', "value", Value::Required("VALUE"), ""),
-            ],
-        },
-        COMMON,
-    ],
-    body: attrd,
-};
-
-/// Runs `attrd_updater` (O-188).
-pub fn attrd_updater(arguments: &[String]) -> ExitCode {
-    ATTRD_UPDATER.main(arguments)
-}
-
-fn attrd(run: &mut Run<'_>) -> Done {
-    if run.options.has("refresh") {
-        return Ok(Exit::OK);
-    }
-    let name = run.options.last("name").map(str::to_string);
-    let name = name.ok_or_else(|| usage("attrd_updater", "Command requires --name argument"))?;
-    let value = ["update", "update-both", "value"]
-        .iter()
-        .find_map(|o| run.options.last(o))
-        .map(str::to_string);
-    if value.is_none() && !run.options.has("delete") {
-        return attrd_query(run, &name);
-    }
-    let node = run.node()?;
-    let target = Target::node(node, name, true);
-    target.change(run, value.as_deref())?;
-    Ok(Exit::OK)
-}
-
-fn attrd_query(run: &mut Run<'_>, name: &str) -> Done {
-    let cib = run.access.cib()?;
-    let nodes: Vec<String> = if run.options.has("all") {
-        let nodes = cib.at(&["configuration", "nodes"]);
-        nodes
-            .into_iter()
-            .flat_map(Element::children)
-            .filter_map(|n| n.attr("uname"))
-            .map(str::to_string)
-            .collect()
-    } else {
-        vec![run.node()?]
-    };
-    let mut found = false;
-    for node in nodes {
-        let target = Target::node(node.clone(), name.into(), true);
-        let pairs = target.sets(&cib).into_iter().flat_map(Element::children);
-        for pair in pairs.filter(|p| p.attr("name") == Some(name)) {
-            found = true;
-            let value = pair.attr("value").unwrap_or_default();
-            run.say(&format!("name=\"{name}\" host=\"{node}\" value=\"{value}\""));
-        }
-    }
-    if found {
-        Ok(Exit::OK)
-    } else {
-        let text =
-            format!("attrd_updater: Could not query value of {name}: attribute does not exist");
-        Err(Failure::new(Exit::NO_SUCH, text))
-    }
 }

@@ -1,14 +1,17 @@
 //! `cibadmin` (O-190 to O-193).
 
+use std::cmp::Ordering;
 use std::io::Read;
 use std::process::ExitCode;
 
-use crm_core::cib::{Element, Patch, parse};
+use crm_core::cib::{Element, Patch, Version, parse};
+use md5::{Digest, Md5};
 
 use super::super::exit::Exit;
-use super::super::options::{COMMON, Group, Value, opt};
-use super::select::{self, Selector};
+use super::super::options::{Group, PLAIN, Value, opt};
+use super::xpath::{self, XPath};
 use super::{Done, Failure, IGNORED, Run, Tool};
+use crate::render::report::Style;
 
 const CIBADMIN: Tool = Tool {
     name: "cibadmin",
@@ -28,6 +31,8 @@ const CIBADMIN: Tool = Tool {
                 opt('u', "upgrade", Value::None, "Say that the newest schema is in force"),
                 opt('B', "bump", Value::None, "Raise the epoch"),
                 opt('a', "empty", Value::Optional("SCHEMA"), "Print an empty CIB"),
+                opt('5', "md5-sum", Value::None, "Print the digest that is kept on disk"),
+                opt('6', "md5-sum-versioned", Value::None, "Print the digest of the input"),
             ],
         },
         Group {
@@ -50,8 +55,9 @@ const CIBADMIN: Tool = Tool {
                 opt('U', "user", Value::Required("USER"), ""),
             ],
         },
-        COMMON,
+        PLAIN,
     ],
+    style: Style::Plain,
     body: work,
 };
 
@@ -70,7 +76,7 @@ const SECTIONS: [&str; 10] = [
 ];
 
 /// Runs `cibadmin`.
-pub fn cibadmin(arguments: &[String]) -> ExitCode {
+pub(super) fn cibadmin(arguments: &[String]) -> ExitCode {
     CIBADMIN.main(arguments)
 }
 
@@ -84,6 +90,21 @@ fn no_such() -> Failure {
 
 fn work(run: &mut Run<'_>) -> Done {
     let asked = |name: &str| run.options.has(name);
+    if !run.options.operands.is_empty() {
+        let extra = run.options.operands.join(" ");
+        run.say(&format!("non-option ARGV-elements: {extra} "));
+        return Ok(CIBADMIN.usage(run));
+    }
+    if asked("md5-sum") || asked("md5-sum-versioned") {
+        let text = input(run)?.to_string();
+        // The blank before and the line's end belong to what has always been digested.
+        let digest = Md5::digest(format!(" {text}\n"));
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let versioned = asked("md5-sum-versioned");
+        run.out.error(if versioned { "Versioned ((null)) digest: " } else { "Digest: " });
+        run.say(&digest);
+        return Ok(Exit::OK);
+    }
     if asked("empty") {
         run.say(empty().to_pretty().trim_end());
         return Ok(Exit::OK);
@@ -96,7 +117,7 @@ fn work(run: &mut Run<'_>) -> Done {
     if asked("query") {
         return query(run);
     }
-    let change: fn(&Run<'_>, &mut Element) -> Result<(), Failure> = if asked("create") {
+    let change: fn(&mut Run<'_>, &mut Element) -> Result<(), Failure> = if asked("create") {
         create
     } else if asked("modify") {
         modify
@@ -117,14 +138,16 @@ fn work(run: &mut Run<'_>) -> Done {
     } else if asked("bump") || asked("upgrade") {
         |_, _| Ok(())
     } else {
-        return Ok(CIBADMIN.usage(&mut run.console));
+        return Ok(CIBADMIN.usage(run));
     };
+    if asked("bump") {
+        run.access.bump()?;
+        return Ok(Exit::OK);
+    }
     let base = run.access.cib()?;
     let mut cib = base.clone();
     change(run, &mut cib)?;
-    let configuration =
-        cib.child("configuration").ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
-    run.access.commit(&base, configuration, "cibadmin")?;
+    run.commit(&base, &cib, "cibadmin")?;
     Ok(Exit::OK)
 }
 
@@ -157,7 +180,8 @@ fn input(run: &Run<'_>) -> Result<Element, Failure> {
         std::io::stdin().read_to_string(&mut text).map_err(|_| unreadable("from STDIN"))?;
         parse(&text).map_err(|_| unreadable("from STDIN"))
     } else {
-        Err(Failure::new(Exit::USAGE, "cibadmin: --xml-text, --xml-file or --xml-pipe is needed"))
+        let text = "Invalid argument\ncibadmin: --xml-text, --xml-file or --xml-pipe is needed";
+        Err(failed(Exit::SOFTWARE, text))
     }
 }
 
@@ -171,8 +195,7 @@ fn query(run: &mut Run<'_>) -> Done {
     let no_children = run.options.has("no-children");
     let shown = |e: &Element| if no_children { bare(e) } else { e.clone() };
     if let Some(path) = run.options.last("xpath").map(str::to_string) {
-        let selector = Selector::parse(&path).map_err(|e| failed(Exit::CONFIG, &e))?;
-        let found = selector.find(&cib);
+        let found = selected(&path, &cib)?;
         if found.is_empty() {
             return Err(no_such());
         }
@@ -181,7 +204,7 @@ fn query(run: &mut Run<'_>) -> Done {
             return Ok(Exit::OK);
         }
         let elements: Vec<Element> =
-            found.iter().filter_map(|p| select::at(&cib, p)).map(shown).collect();
+            found.iter().filter_map(|p| xpath::at(&cib, p)).map(shown).collect();
         let whole = match elements.as_slice() {
             [one] => one.clone(),
             many => many.iter().fold(Element::new("xpath-query"), |q, e| q.with_child(e.clone())),
@@ -202,9 +225,21 @@ fn query(run: &mut Run<'_>) -> Done {
     Ok(Exit::OK)
 }
 
+/// What a path selects. One that is no XPath selects nothing, as in the reference; the reason is
+/// said.
+fn selected(path: &str, cib: &Element) -> Result<Vec<Vec<usize>>, Failure> {
+    match XPath::parse(path) {
+        Ok(parsed) => Ok(parsed.select(cib)),
+        Err(why) => {
+            let text = format!("No such device or address\ncibadmin: '{path}' is no path: {why}");
+            Err(failed(Exit::NO_SUCH, &text))
+        }
+    }
+}
+
 fn node_path(root: &Element, path: &[usize]) -> String {
     (0..=path.len())
-        .filter_map(|n| select::at(root, &path[..n]))
+        .filter_map(|n| xpath::at(root, &path[..n]))
         .map(|e| match e.id() {
             Some(id) => format!("/{}[@id='{id}']", e.name()),
             None => format!("/{}", e.name()),
@@ -212,35 +247,30 @@ fn node_path(root: &Element, path: &[usize]) -> String {
         .collect()
 }
 
-/// The section that an object of this tag belongs to (O-191).
-fn section_of(tag: &str) -> Option<&'static str> {
-    Some(match tag {
-        "primitive" | "group" | "clone" | "master" | "bundle" | "template" => "resources",
-        "rsc_location" | "rsc_colocation" | "rsc_order" | "rsc_ticket" => "constraints",
-        "node" => "nodes",
-        "cluster_property_set" => "crm_config",
-        "tag" => "tags",
-        "alert" => "alerts",
-        "fencing-level" => "fencing-topology",
-        "acl_target" | "acl_group" | "acl_role" => "acls",
-        _ => return None,
-    })
-}
-
-/// Where input of this kind goes: a section of the configuration, named or implied.
-fn section<'a>(
-    run: &Run<'_>,
-    cib: &'a mut Element,
-    object: &Element,
-) -> Result<&'a mut Element, Failure> {
-    let named =
-        run.options.last("scope").and_then(|s| SECTIONS.into_iter().find(|known| *known == s));
-    let name = named.or_else(|| section_of(object.name())).ok_or_else(no_such)?;
-    Ok(cib.child_or_insert("configuration").child_or_insert(name))
+/// The part of the document that `--scope` names; without it all of it.
+fn scoped<'a>(run: &Run<'_>, cib: &'a mut Element) -> Result<&'a mut Element, Failure> {
+    let scope = run.options.last("scope").unwrap_or("all");
+    match scope {
+        "all" => Ok(cib),
+        "configuration" => Ok(cib.child_or_insert("configuration")),
+        section => {
+            let name = SECTIONS.into_iter().find(|known| *known == section).ok_or_else(no_such)?;
+            Ok(cib.child_or_insert("configuration").child_or_insert(name))
+        }
+    }
 }
 
 fn same(a: &Element, b: &Element) -> bool {
     a.name() == b.name() && a.id() == b.id()
+}
+
+/// The first element below `root` (or itself) with the tag and the id of `wanted`.
+fn find_same<'a>(root: &'a mut Element, wanted: &Element) -> Option<&'a mut Element> {
+    if same(root, wanted) {
+        return Some(root);
+    }
+    let inside = root.find_child_mut(|c| c.descendants().any(|e| same(e, wanted)))?;
+    find_same(inside, wanted)
 }
 
 /// The objects of the input: itself, or what is in the section that it is.
@@ -252,11 +282,22 @@ fn objects(input: &Element) -> Vec<Element> {
     }
 }
 
-fn create(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+fn create(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     let input = input(run)?;
+    if run.options.last("scope").is_none() {
+        return Err(no_such());
+    }
     for object in objects(&input) {
-        let section = section(run, cib, &object)?;
-        if section.children().any(|c| same(c, &object)) {
+        let section = scoped(run, cib)?;
+        if find_same(section, &object).is_some() {
+            let update = Element::new("failed_update")
+                .with("id", object.id().unwrap_or_default())
+                .with("object_type", object.name())
+                .with("operation", "cib_create")
+                .with("reason", "File exists")
+                .with_child(object);
+            let report = Element::new("failed").with_child(update).to_pretty();
+            run.say(report.trim_end());
             return Err(failed(Exit(108), "File exists"));
         }
         section.push(object);
@@ -264,8 +305,14 @@ fn create(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     Ok(())
 }
 
-fn modify(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+fn modify(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     let input = input(run)?;
+    if let Some(path) = run.options.last("xpath") {
+        let found = selected(path, cib)?;
+        let first = found.first().ok_or_else(no_such)?;
+        merge(at_mut(cib, first).ok_or_else(no_such)?, &input);
+        return Ok(());
+    }
     if matches!(input.name(), "cib" | "configuration") {
         let part = if input.name() == "cib" { input.child("configuration") } else { Some(&input) };
         if let Some(part) = part {
@@ -273,20 +320,12 @@ fn modify(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
         }
         return Ok(());
     }
+    let create = run.options.has("allow-create");
     for object in objects(&input) {
-        let create = run.options.has("allow-create");
-        if let Some(id) = object
-            .id()
-            .filter(|_| section_of(object.name()).is_none() && run.options.last("scope").is_none())
-        {
-            let found = cib.child_or_insert("configuration").find_id_mut(id);
-            merge(found.ok_or_else(no_such)?, &object);
-            continue;
-        }
-        let section = section(run, cib, &object)?;
-        match section.find_child_mut(|c| same(c, &object)) {
+        let part = scoped(run, cib)?;
+        match find_same(part, &object) {
             Some(old) => merge(old, &object),
-            None if create => section.push(object),
+            None if create => part.push(object),
             None => return Err(no_such()),
         }
     }
@@ -306,10 +345,29 @@ fn merge(old: &mut Element, new: &Element) {
     }
 }
 
-fn replace(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+fn at_mut<'a>(root: &'a mut Element, path: &[usize]) -> Option<&'a mut Element> {
+    path.iter().try_fold(root, |e, at| e.children_mut().nth(*at))
+}
+
+/// Refuses a document that says of itself that it is older than the one in force.
+fn not_older(input: &Element, cib: &Element) -> Result<(), Failure> {
+    if Version::of(input) < Version::of(cib) {
+        return Err(failed(Exit(103), "Update was older than existing configuration"));
+    }
+    Ok(())
+}
+
+fn replace(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     let input = input(run)?;
+    if let Some(path) = run.options.last("xpath") {
+        let found = selected(path, cib)?;
+        let first = found.first().ok_or_else(no_such)?;
+        *at_mut(cib, first).ok_or_else(no_such)? = input;
+        return Ok(());
+    }
     match input.name() {
         "cib" => {
+            not_older(&input, cib)?;
             let new = input
                 .child("configuration")
                 .ok_or_else(|| failed(Exit::CONFIG, "no configuration"))?;
@@ -320,17 +378,16 @@ fn replace(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
             *cib.child_or_insert("configuration").child_or_insert(name) = input.clone();
         }
         _ => {
-            let section = section(run, cib, &input)?;
-            let old = section.find_child_mut(|c| same(c, &input)).ok_or_else(no_such)?;
-            *old = input.clone();
+            let old = find_same(scoped(run, cib)?, &input).ok_or_else(no_such)?;
+            *old = input;
         }
     }
     Ok(())
 }
 
-fn delete(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+fn delete(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     if let Some(path) = run.options.last("xpath") {
-        let found = Selector::parse(path).map_err(|e| failed(Exit::CONFIG, &e))?.find(cib);
+        let found = selected(path, cib)?;
         let wanted = if run.options.has("delete-all") { found.len() } else { 1 };
         // From the end, so that the positions before stay what they are.
         for path in found.iter().take(wanted).rev() {
@@ -339,8 +396,7 @@ fn delete(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
         return Ok(());
     }
     let object = input(run)?;
-    let configuration = cib.child_or_insert("configuration");
-    remove_first(configuration, &|e| {
+    remove_first(scoped(run, cib)?, &|e| {
         e.name() == object.name() && object.attrs().all(|(n, v)| e.attr(n) == Some(v))
     });
     Ok(())
@@ -348,8 +404,7 @@ fn delete(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
 
 fn remove_at(root: &mut Element, path: &[usize]) {
     let Some((last, parents)) = path.split_last() else { return };
-    let parent = parents.iter().try_fold(root, |e, at| e.children_mut().nth(*at));
-    let Some(parent) = parent else { return };
+    let Some(parent) = at_mut(root, parents) else { return };
     let elements = parent
         .nodes()
         .iter()
@@ -371,8 +426,19 @@ fn remove_first(element: &mut Element, wanted: &dyn Fn(&Element) -> bool) -> boo
     remove_first(inside, wanted)
 }
 
-fn patch(run: &Run<'_>, cib: &mut Element) -> Result<(), Failure> {
-    let patch = Patch::from_xml(&input(run)?).map_err(|e| failed(Exit::CONFIG, &e.to_string()))?;
+fn patch(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
+    let input = input(run)?;
+    if let Some(source) = input.at(&["version", "source"]) {
+        match Version::of(source).cmp(&Version::of(cib)) {
+            Ordering::Less => not_older(source, cib)?,
+            Ordering::Greater => {
+                let text = "Application of update diff failed, requesting full refresh";
+                return Err(failed(Exit::ERROR, text));
+            }
+            Ordering::Equal => {}
+        }
+    }
+    let patch = Patch::from_xml(&input).map_err(|e| failed(Exit::CONFIG, &e.to_string()))?;
     *cib = patch.apply(cib).map_err(|e| failed(Exit(103), &e.to_string()))?;
     Ok(())
 }

@@ -1,32 +1,68 @@
 //! The small commands that agents and scripts call: they read or change one thing and end.
 
 mod admin;
+mod attrd;
 mod attribute;
 mod cibadmin;
+mod error;
+mod failcount;
 mod resource;
-mod select;
+mod ticket;
 mod verify;
+mod xpath;
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crm_core::cib::Element;
+use crm_core::rules::Moment;
+use crm_core::scheduler::model::Cluster;
+use crm_core::scheduler::{self, Input};
 
 use super::console::{Console, Process, Sink};
 use super::exit::Exit;
 use super::options::{Group, Parsed, help, parse};
+use super::output::{Format, Output, ToFile, request};
 use super::{VERSION, options};
 use crate::access::{self, Access, AccessError};
+use crate::render::report::{Part, Style};
 
-pub use admin::{crm_node, crmadmin, stonith_admin};
-pub use attribute::{attrd_updater, crm_attribute, crm_failcount, crm_master, crm_standby};
-pub use cibadmin::cibadmin;
-pub use resource::crm_resource;
-pub use verify::crm_verify;
+use admin::{crm_node, crmadmin, stonith_admin};
+use attrd::attrd_updater;
+use attribute::{crm_attribute, crm_master, crm_standby};
+use cibadmin::cibadmin;
+use error::crm_error;
+use failcount::crm_failcount;
+use resource::crm_resource;
+use ticket::crm_ticket;
+use verify::crm_verify;
+
+/// What runs a command with its arguments.
+pub type Main = fn(&[String]) -> ExitCode;
+
+/// Every command here, by name.
+pub const TOOLS: &[(&str, Main)] = &[
+    ("attrd_updater", attrd_updater),
+    ("cibadmin", cibadmin),
+    ("crm_attribute", crm_attribute),
+    ("crm_error", crm_error),
+    ("crm_failcount", crm_failcount),
+    ("crm_master", crm_master),
+    ("crm_node", crm_node),
+    ("crm_resource", crm_resource),
+    ("crm_standby", crm_standby),
+    ("crm_ticket", crm_ticket),
+    ("crm_verify", crm_verify),
+    ("crmadmin", crmadmin),
+    ("stonith_admin", stonith_admin),
+];
 
 /// One run of a command: what was asked, where it reads and changes, where it writes.
 struct Run<'a> {
     name: &'static str,
     options: Parsed,
     access: Box<dyn Access>,
-    console: Console<'a>,
+    out: Output<'a>,
 }
 
 /// A failure that is not the command line's: an optional text of its own, and the code.
@@ -69,6 +105,8 @@ struct Tool {
     name: &'static str,
     purpose: &'static str,
     groups: &'static [Group],
+    /// How lists look in the text form.
+    style: Style,
     body: fn(&mut Run<'_>) -> Done,
 }
 
@@ -78,11 +116,10 @@ impl Tool {
     }
 
     fn run(&self, arguments: &[String], sink: &mut dyn Sink, access: Box<dyn Access>) -> Exit {
-        let mut console = Console::new(sink);
         let options = match parse(self.groups, arguments) {
             Ok(options) => options,
             Err(text) => {
-                console.error(&format!("{}: {text}", self.name));
+                Console::new(sink).error(&format!("{}: {text}", self.name));
                 return Exit::USAGE;
             }
         };
@@ -92,31 +129,65 @@ impl Tool {
             (false, false) => None,
         };
         if let Some(text) = shown {
+            let mut console = Console::new(sink);
             console.buffered(&text);
             console.finish();
             return Exit::OK;
         }
-        let mut run = Run { name: self.name, options, access, console };
+        let asked = request(self.name, arguments);
+        let destination = options.last("output-to").filter(|d| *d != "-").map(str::to_string);
+        match destination {
+            None => self.perform(options, sink, access, &asked),
+            Some(path) => match ToFile::create(&path, sink) {
+                Ok(mut file) => self.perform(options, &mut file, access, &asked),
+                Err(error) => {
+                    Console::new(sink).error(&format!("{}: {path}: {error}", self.name));
+                    Exit::CANNOT_CREATE
+                }
+            },
+        }
+    }
+
+    fn perform(
+        &self,
+        options: Parsed,
+        sink: &mut dyn Sink,
+        access: Box<dyn Access>,
+        asked: &str,
+    ) -> Exit {
+        let style = if options.has("text-fancy") { Style::Fancy } else { self.style };
+        let format = match options.last("output-as") {
+            None | Some("text") => Format::Text(style),
+            Some("xml") => Format::Xml,
+            Some("none") => Format::None,
+            Some(other) => {
+                let text = format!("{}: Error creating output format {other}", self.name);
+                Console::new(sink).error(&text);
+                return Exit::ERROR;
+            }
+        };
+        let out = Output::new(sink, format, options.has("quiet"));
+        let mut run = Run { name: self.name, options, access, out };
         let exit = (self.body)(&mut run).unwrap_or_else(|failure| {
             if !failure.text.is_empty() {
-                run.console.error(&failure.text);
+                run.out.error(&failure.text);
             }
             failure.exit
         });
-        run.console.finish();
-        exit
+        run.out.finish(asked, exit)
     }
 
-    fn usage(&self, console: &mut Console<'_>) -> Exit {
-        console.error(help(self.name, self.purpose, self.groups).trim_end());
+    /// What is said to a command line that asks for nothing.
+    fn usage(&self, run: &mut Run<'_>) -> Exit {
+        run.out.error(help(self.name, self.purpose, self.groups).trim_end());
         Exit::USAGE
     }
 }
 
 impl Run<'_> {
+    /// A line of the text form; programs get elements instead.
     fn say(&mut self, line: &str) {
-        self.console.buffered(line);
-        self.console.buffered("\n");
+        self.out.text(&Part::Line(line.to_string()));
     }
 
     fn quiet(&self) -> bool {
@@ -139,11 +210,47 @@ impl Run<'_> {
 
     /// The node that `--node` names, or this one.
     fn node(&mut self) -> Result<String, Failure> {
-        match self.options.last("node").map(str::to_string) {
+        let named = self.options.last("uname").or(self.options.last("node"));
+        match named.map(str::to_string) {
             Some(name) if !matches!(name.as_str(), "localhost" | ".") => Ok(name),
             Some(_) | None => self.local_node(),
         }
     }
+}
+
+impl Run<'_> {
+    /// Makes the configuration that of `changed`, if it is still that of `base`.
+    fn commit(&mut self, base: &Element, changed: &Element, command: &str) -> Result<(), Failure> {
+        let configuration = changed
+            .child("configuration")
+            .cloned()
+            .unwrap_or_else(|| Element::new("configuration"));
+        Ok(self.access.commit(base, &configuration, command)?)
+    }
+}
+
+/// An ISO 8601 or Pacemaker time such as `5s`, `100ms`, `2min`, in milliseconds.
+fn milliseconds(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let factor = match text[digits..].trim() {
+        "ms" | "msec" => 1,
+        "" | "s" | "sec" => 1000,
+        "m" | "min" => 60_000,
+        "h" | "hr" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+/// What is configured and what runs where, as of now.
+fn cluster(cib: &Element) -> Cluster {
+    scheduler::status(&Input::new(cib, now()))
+}
+
+fn now() -> Moment {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Moment { epoch: i64::try_from(now).unwrap_or(i64::MAX), offset: 0 }
 }
 
 /// A usage error with a text of its own.

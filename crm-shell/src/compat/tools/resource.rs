@@ -1,18 +1,17 @@
 //! `crm_resource` (O-170 to O-173).
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crm_core::cib::Element;
-use crm_core::rules::Moment;
+use crm_core::cib::attributes::{PairName, set_pair};
 use crm_core::scheduler::model::{Cluster, Role, RscIx};
-use crm_core::scheduler::{self, Input};
 use crm_messaging::proto;
 
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, long, opt};
-use super::attribute::set_pair;
-use super::{Done, Failure, Run, Tool, usage};
+use super::{Done, Failure, Run, Tool, cluster, milliseconds, usage};
+use crate::render::report::Style;
 
 const CRM_RESOURCE: Tool = Tool {
     name: "crm_resource",
@@ -73,11 +72,12 @@ const CRM_RESOURCE: Tool = Tool {
         },
         COMMON,
     ],
+    style: Style::Plain,
     body: work,
 };
 
 /// Runs `crm_resource`.
-pub fn crm_resource(arguments: &[String]) -> ExitCode {
+pub(super) fn crm_resource(arguments: &[String]) -> ExitCode {
     CRM_RESOURCE.main(arguments)
 }
 
@@ -107,24 +107,10 @@ fn work(run: &mut Run<'_>) -> Done {
     ];
     let asked = commands.iter().filter(|(name, _)| run.options.has(name)).map(|(_, f)| *f);
     match asked.collect::<Vec<_>>().as_slice() {
-        [] => Ok(CRM_RESOURCE.usage(&mut run.console)),
+        [] => Ok(CRM_RESOURCE.usage(run)),
         [command] => command(run),
         [_, _, ..] => Err(usage(NAME, "Only one command option may be specified")),
     }
-}
-
-/// An ISO 8601 or Pacemaker time such as `5s`, `100ms`, `2min`, in milliseconds.
-pub(super) fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().ok()?;
-    let factor = match text[digits..].trim() {
-        "ms" | "msec" => 1,
-        "" | "s" | "sec" => 1000,
-        "m" | "min" => 60_000,
-        "h" | "hr" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(factor)
 }
 
 fn resource(run: &Run<'_>) -> Result<String, Failure> {
@@ -136,13 +122,6 @@ fn not_found(what: &str, name: &str) -> Failure {
     let text =
         format!("{NAME}: {what} '{name}' not found\nError performing operation: No such object");
     Failure::new(Exit::NO_SUCH, text)
-}
-
-/// What is configured and what runs where.
-fn cluster(cib: &Element) -> Cluster {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = Moment { epoch: i64::try_from(now).unwrap_or(i64::MAX), offset: 0 };
-    scheduler::status(&Input::new(cib, now))
 }
 
 /// The instances that a name stands for: the resource itself, or the leaves below it.
@@ -176,7 +155,7 @@ fn list_raw(run: &mut Run<'_>) -> Done {
     let cluster = cluster(&cib);
     let leaves: Vec<RscIx> = cluster.top.iter().flat_map(|top| cluster.leaves(*top)).collect();
     if leaves.is_empty() {
-        run.console.error("NO resources configured");
+        run.out.error("NO resources configured");
         return Ok(Exit::NO_SUCH);
     }
     leaves.iter().for_each(|leaf| run.say(&cluster[*leaf].id));
@@ -192,7 +171,7 @@ fn locate(run: &mut Run<'_>) -> Done {
     }
     let nodes = active(&cluster, &name);
     if nodes.is_empty() {
-        run.console.error(&format!("resource {name} is NOT running"));
+        run.out.error(&format!("resource {name} is NOT running"));
     }
     for (node, promoted) in nodes {
         let suffix = if promoted { " Promoted" } else { "" };
@@ -249,7 +228,7 @@ fn get_parameter(run: &mut Run<'_>) -> Done {
         .and_then(|p| p.attr("value"));
     match value {
         Some(value) => run.say(value),
-        None => run.console.error(&format!("Attribute '{parameter}' not found for '{name}'")),
+        None => run.out.error(&format!("Attribute '{parameter}' not found for '{name}'")),
     }
     Ok(Exit::OK)
 }
@@ -291,17 +270,20 @@ fn set_parameter(run: &mut Run<'_>) -> Done {
         return Err(usage(NAME, "You need to supply a value with the -v option"));
     }
     let value = value.filter(|_| run.options.has("set-parameter"));
-    let tag = set_tag(run);
-    let set_id =
-        run.options.last("set-name").map_or_else(|| format!("{name}-{tag}"), str::to_string);
-    let id =
-        run.options.last("nvpair").map_or_else(|| format!("{set_id}-{parameter}"), str::to_string);
+    let default_set = format!("{name}-{}", set_tag(run));
+    let (set, id) = (run.options.last("set-name"), run.options.last("nvpair"));
+    let (set, id) = (set.map(str::to_string), id.map(str::to_string));
+    let pair = PairName {
+        tag: set_tag(run),
+        set: set.as_deref(),
+        default_set: &default_set,
+        id: id.as_deref(),
+        name: &parameter,
+    };
     let cib = run.access.cib()?;
     let element = configured(&cib, &name).ok_or_else(|| not_found("Resource", &name))?;
-    let old = element
-        .children_named(tag)
-        .flat_map(Element::children)
-        .find(|p| p.attr("name") == Some(&parameter));
+    let sets = element.children().filter(|set| pair.is_in(set));
+    let old = sets.flat_map(Element::children).find(|p| pair.is(p));
     let old = old.and_then(Element::id).map(str::to_string);
     if value.is_none() && old.is_none() {
         return Ok(Exit::OK);
@@ -309,21 +291,22 @@ fn set_parameter(run: &mut Run<'_>) -> Done {
     let change = |configuration: &mut Element| {
         let found = configuration.child_mut("resources").and_then(|r| r.find_id_mut(&name));
         let owner = found.ok_or_else(|| not_found("Resource", &name))?;
-        set_pair(owner, tag, &set_id, &id, &parameter, value.as_deref());
+        set_pair(owner, &pair, value.as_deref());
         Ok(())
     };
     edit(run, change, &format!("crm_resource -r {name} -p {parameter}"))?;
+    let (set, id) = pair.new_ids();
     let line = match (&value, &old) {
         (Some(value), Some(old)) => {
             format!("Set '{name}' option: id={old} name={parameter} value={value}")
         }
         (Some(value), None) => {
-            format!("Set '{name}' option: id={id} set={set_id} name={parameter} value={value}")
+            format!("Set '{name}' option: id={id} set={set} name={parameter} value={value}")
         }
-        (None, _) => format!(
-            "Deleted '{name}' option: id={} name={parameter}",
-            old.as_deref().unwrap_or(&id)
-        ),
+        (None, old) => {
+            let old = old.as_deref().unwrap_or(&id);
+            format!("Deleted '{name}' option: id={old} name={parameter}")
+        }
     };
     run.say(&line);
     Ok(Exit::OK)
@@ -411,7 +394,7 @@ fn only_node(cib: &Element, name: &str) -> Result<String, Failure> {
 fn place(run: &mut Run<'_>, name: &str, node: &str, ban: bool) -> Done {
     let end = lifetime(run)?;
     if ban && end.is_none() && !run.quiet() {
-        run.console.error(&format!(
+        run.out.error(&format!(
             "WARNING: Creating rsc_location constraint 'cli-ban-{name}-on-{node}' with a score of -INFINITY for resource {name} on {node}.\n\
              \tThis will prevent {name} from running on {node} until the constraint is removed using the clear option or by editing the CIB with an appropriate tool\n\
              \tThis will be the case even if {node} is the last node in the cluster"

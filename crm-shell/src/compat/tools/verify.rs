@@ -12,6 +12,7 @@ use crm_core::scheduler::{self, Input};
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, opt};
 use super::{Done, Failure, Run, Tool};
+use crate::render::report::Style;
 
 const CRM_VERIFY: Tool = Tool {
     name: "crm_verify",
@@ -29,11 +30,12 @@ const CRM_VERIFY: Tool = Tool {
             ],
         },
     ],
+    style: Style::Plain,
     body: verify,
 };
 
 /// Runs `crm_verify`.
-pub fn crm_verify(arguments: &[String]) -> ExitCode {
+pub(super) fn crm_verify(arguments: &[String]) -> ExitCode {
     CRM_VERIFY.main(arguments)
 }
 
@@ -80,7 +82,7 @@ fn verify(run: &mut Run<'_>) -> Done {
     let messages = &schedule.cluster.messages;
     if run.options.has("verbose") {
         for message in messages {
-            run.console.error(&message.text);
+            run.out.error(&message.text);
         }
     }
     let any = |bad: [Severity; 2]| messages.iter().any(|m| bad.contains(&m.severity));
@@ -91,9 +93,9 @@ fn verify(run: &mut Run<'_>) -> Done {
     } else {
         return Ok(Exit::OK);
     };
-    run.console.error(&format!("crm_verify: {verdict}"));
+    run.out.error(&format!("crm_verify: {verdict}"));
     if !run.options.has("verbose") {
-        run.console.error("-V may provide more details");
+        run.out.error("-V may provide more details");
     }
     Ok(Exit::CONFIG)
 }

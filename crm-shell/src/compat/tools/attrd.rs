@@ -1,0 +1,95 @@
+//! `attrd_updater` (O-188).
+
+use std::process::ExitCode;
+
+use crm_core::cib::Element;
+
+use super::super::exit::Exit;
+use super::super::options::{COMMON, Group, Value, opt};
+use super::attribute::Target;
+use super::{Done, Failure, Run, Tool, usage};
+use crate::render::report::Style;
+
+const ATTRD_UPDATER: Tool = Tool {
+    name: "attrd_updater",
+    purpose: "Query or change transient node attributes",
+    groups: &[
+        Group {
+            title: "Commands and Options",
+            options: &[
+                opt('n', "name", Value::Required("NAME"), "The attribute"),
+                opt('U', "update", Value::Required("VALUE"), "Set the value"),
+                opt('B', "update-both", Value::Required("VALUE"), "Set value and delay"),
+                opt('Y', "update-delay", Value::None, "Set the delay only"),
+                opt('D', "delete", Value::None, "Delete the attribute"),
+                opt('Q', "query", Value::None, "Show the value"),
+                opt('A', "all", Value::None, "On all nodes"),
+                opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
+                opt('R', "refresh", Value::None, "Accepted: every value is always written at once"),
+                opt('d', "delay", Value::Required("TIME"), "Accepted: values are written at once"),
+                opt('s', "set", Value::Required("SET"), "The attribute set"),
+                opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
+                opt('q', "quiet", Value::None, "Say nothing"),
+                opt('v', "value", Value::Required("VALUE"), ""),
+            ],
+        },
+        COMMON,
+    ],
+    style: Style::Plain,
+    body: attrd,
+};
+
+/// Runs `attrd_updater` (O-188).
+pub(super) fn attrd_updater(arguments: &[String]) -> ExitCode {
+    ATTRD_UPDATER.main(arguments)
+}
+
+fn attrd(run: &mut Run<'_>) -> Done {
+    if run.options.has("refresh") {
+        return Ok(Exit::OK);
+    }
+    let name = run.options.last("name").map(str::to_string);
+    let name = name.ok_or_else(|| usage("attrd_updater", "Command requires --name argument"))?;
+    let value = ["update", "update-both", "value"]
+        .iter()
+        .find_map(|o| run.options.last(o))
+        .map(str::to_string);
+    if value.is_none() && !run.options.has("delete") {
+        return attrd_query(run, &name);
+    }
+    let node = run.node()?;
+    let target = Target::node(node, name, true);
+    target.change(run, value.as_deref())?;
+    Ok(Exit::OK)
+}
+
+fn attrd_query(run: &mut Run<'_>, name: &str) -> Done {
+    let cib = run.access.cib()?;
+    let nodes: Vec<String> = if run.options.has("all") {
+        let nodes = cib.at(&["configuration", "nodes"]);
+        nodes
+            .into_iter()
+            .flat_map(Element::children)
+            .filter_map(|n| n.attr("uname"))
+            .map(str::to_string)
+            .collect()
+    } else {
+        vec![run.node()?]
+    };
+    let mut found = false;
+    for node in nodes {
+        let target = Target::node(node.clone(), name.into(), true);
+        for pair in target.pairs(&cib) {
+            found = true;
+            let value = pair.attr("value").unwrap_or_default();
+            run.say(&format!("name=\"{name}\" host=\"{node}\" value=\"{value}\""));
+        }
+    }
+    if found {
+        Ok(Exit::OK)
+    } else {
+        let text =
+            format!("attrd_updater: Could not query value of {name}: attribute does not exist");
+        Err(Failure::new(Exit::NO_SUCH, text))
+    }
+}

@@ -173,7 +173,7 @@ pub struct Printer {
     pub fancy: bool,
     /// Messages as JSON, one a line.
     pub json: bool,
-    /// What is printed instead of written, for callers that want the text.
+    /// What is printed and said instead of written, for callers that want the text.
     pub captured: Option<String>,
     last: Option<String>,
     errors: usize,
@@ -215,6 +215,11 @@ impl Printer {
         let text =
             if self.json { message.to_json().to_string() } else { message.render(self.colour) };
         if self.last.as_ref() == Some(&text) {
+            return;
+        }
+        if let Some(captured) = &mut self.captured {
+            captured.push_str(&text);
+            captured.push('\n');
             return;
         }
         let mut out = std::io::stderr().lock();

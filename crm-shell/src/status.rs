@@ -4,10 +4,12 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::Element;
+use crm_messaging::proto::{Event, EventQuery};
 
+use crate::access::Access;
 use crate::compat::console::Collected;
 use crate::compat::{mon, simulate};
-use crate::overview::{self, Look, Overview};
+use crate::overview::{self, Happening, Look, Overview, Seen};
 use crate::session::{Failure, Outcome, Session};
 
 /// `crm status`: without options the overview; with crmsh's words for options, what `crm_mon`
@@ -16,6 +18,15 @@ use crate::session::{Failure, Outcome, Session};
 /// # Errors
 /// An option is not known, or the CIB cannot be read.
 pub fn print(session: &mut Session, words: &[String]) -> Outcome {
+    if let [word] = words
+        && matches!(word.as_str(), "--watch" | "watch" | "-w")
+    {
+        if !session.printer.fancy {
+            let text = "status --watch needs a terminal; 'crm status' prints once";
+            return Err(text.into());
+        }
+        return overview::watch::run(session);
+    }
     if words.is_empty() {
         let overview = look_at(session)?;
         if session.printer.json {
@@ -65,11 +76,35 @@ pub fn look_at(session: &mut Session) -> Result<Overview, Failure> {
     let cib = session.access.cib()?;
     let cib = crm_core::cib::upgrade(&cib).map_err(|e| Failure::from(e.to_string()))?;
     let live = session.shadow.is_none() && session.access.is_live();
-    // Without an answer the CIB has to do: it came from the same daemon.
-    let state = if live { session.access.state(None).ok() } else { None };
+    let seen = if live { ask(session.access.as_mut()) } else { Seen::default() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    Ok(overview::overview(&cib, state.as_ref(), &[], now))
+    Ok(overview::overview(&cib, &seen, now))
+}
+
+/// What the daemon adds. Without an answer the CIB has to do: it came from the same daemon.
+fn ask(access: &mut dyn Access) -> Seen {
+    let mut events = |kinds: &[&str], limit: u32| -> Vec<Happening> {
+        let kinds = kinds.iter().map(|k| k.to_string()).collect();
+        let query = EventQuery { kinds, limit, ..EventQuery::default() };
+        let all = access.events(&query).unwrap_or_default();
+        all.into_iter().map(happening).collect()
+    };
+    let kinds = ["membership", "quorum", "dc", "transition", "operation", "fencing", "commit"];
+    Seen {
+        events: events(&kinds, overview::RECENT),
+        joined: events(&["membership"], 100),
+        state: access.state(None).ok(),
+    }
+}
+
+fn happening(event: Event) -> Happening {
+    Happening {
+        time: i64::try_from(event.time_ms / 1000).unwrap_or(i64::MAX),
+        node: event.node,
+        text: event.text,
+        failed: event.failed,
+    }
 }
 
 /// Constraints that moves and bans left; they are easily forgotten.

@@ -90,10 +90,11 @@ pub const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "status",
-        "status [<option> ...]",
-        "what runs where, and what is wrong",
+        "status [--watch | <option> ...]",
+        "what is wrong, what runs where since when, and what happened last",
         (0, None),
         &[Argument::OneOf(&[
+            "--watch",
             "bynode",
             "inactive",
             "ops",
@@ -110,7 +111,8 @@ pub const COMMANDS: &[Command] = &[
             "full",
         ])],
         Action::Run(status),
-    ),
+    )
+    .help("Without options: trouble first, then what is under way, nodes, resources, what moves and bans left, and what happened last.\n--watch: the same as a live screen with keys to act.\nThe other options show what crm_mon shows: 'full' everything, 'inactive' what does not run too, 'bynode' by node, 'ops' and 'timing' the operations, 'xml', 'html' and 'simple' for programs."),
     Command::new(
         "why",
         "why <rsc>|<node>",

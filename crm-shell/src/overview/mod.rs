@@ -6,6 +6,7 @@
 mod plan;
 mod text;
 mod trouble;
+pub mod watch;
 
 use std::fmt;
 
@@ -23,9 +24,10 @@ pub use text::{Look, text};
 use crate::render::status::{
     agent_name, configured_role, is_active, node_state_words, printable_id, result_text,
 };
+use crate::since::{self, Cause};
 
 /// How many happenings are shown.
-const RECENT: usize = 6;
+pub const RECENT: u32 = 6;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +51,8 @@ pub struct NodeRow {
     pub coordinator: bool,
     /// It can run resources.
     pub available: bool,
+    /// When it last joined or left, in seconds of the epoch.
+    pub since: Option<i64>,
     /// What runs there.
     pub runs: Vec<String>,
 }
@@ -156,14 +160,21 @@ pub struct Overview {
     pub recent: Vec<Happening>,
 }
 
-/// Looks at a cluster. `events` are what the daemon remembers, oldest first; without any, the
-/// operations of the status section stand in.
-pub fn overview(
-    cib: &Element,
-    state: Option<&StateReply>,
-    events: &[Happening],
-    now: i64,
-) -> Overview {
+/// What the daemon has to add to the CIB; nothing for a file.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Its state.
+    pub state: Option<StateReply>,
+    /// What happened, oldest first; without any, the operations of the status section stand in.
+    pub events: Vec<Happening>,
+    /// Nodes that joined or left, oldest first.
+    pub joined: Vec<Happening>,
+}
+
+/// Looks at a cluster.
+pub fn overview(cib: &Element, seen: &Seen, now: i64) -> Overview {
+    let state = seen.state.as_ref();
+    let events = &seen.events;
     let moment = Moment { epoch: now, offset: 0 };
     let input = Input { record: true, show_scores: false, ..Input::new(cib, moment) };
     let cluster = scheduler::status(&input);
@@ -186,19 +197,27 @@ pub fn overview(
         Some(state) => Some(state.quorate),
         None => cib.attr("have-quorum").map(|q| matches!(q, "1" | "true")),
     };
+    let leftovers = leftovers(cib);
+    let mut resources = resources(cib, &cluster, decided);
+    for left in &leftovers {
+        let verb = if left.forbids { "banned from" } else { "moved to" };
+        if let Some(row) = resources.iter_mut().find(|r| r.name == left.resource) {
+            row.notes.push(format!("{verb} {}", left.node));
+        }
+    }
     Overview {
         time: now,
         cluster: named.or_else(|| property("cluster-name").map(str::to_string)).unwrap_or_default(),
         troubles: trouble::troubles(&cluster, decided, state, quorate),
-        nodes: nodes(&cluster, decided, coordinator.as_deref()),
-        resources: resources(&cluster, decided),
+        nodes: nodes(&cluster, decided, coordinator.as_deref(), &seen.joined),
+        resources,
         tickets: tickets(&cluster),
-        leftovers: leftovers(cib),
+        leftovers,
         plan: plan::plan(&cluster, &schedule.graph),
         recent: if events.is_empty() {
             recent_operations(&cluster)
         } else {
-            events.iter().rev().take(RECENT).cloned().collect()
+            events.iter().rev().take(RECENT as usize).cloned().collect()
         },
         busy: state.map(|s| !s.idle && !s.dc_controller.is_empty() && s.dc_controller != "S_IDLE"),
         coordinator,
@@ -216,7 +235,13 @@ fn give_reasons(decided: &mut Cluster, graph: &Graph) {
     }
 }
 
-fn nodes(cluster: &Cluster, decided: &Cluster, coordinator: Option<&str>) -> Vec<NodeRow> {
+fn nodes(
+    cluster: &Cluster,
+    decided: &Cluster,
+    coordinator: Option<&str>,
+    joined: &[Happening],
+) -> Vec<NodeRow> {
+    let since = |name: &str| joined.iter().rev().find(|h| h.node == name).map(|h| h.time);
     let row = |&ix: &NodeIx| {
         let node = &cluster[ix];
         let mut runs: Vec<String> =
@@ -227,6 +252,7 @@ fn nodes(cluster: &Cluster, decided: &Cluster, coordinator: Option<&str>) -> Vec
             state: node_state_words(cluster, ix).to_string(),
             why: trouble::why_unclean(cluster, decided, ix),
             coordinator: coordinator == Some(&*node.name),
+            since: since(&node.name),
             available: node.online && !node.standby && !node.pending && !node.unclean,
             runs,
         }
@@ -234,18 +260,19 @@ fn nodes(cluster: &Cluster, decided: &Cluster, coordinator: Option<&str>) -> Vec
     cluster.node_order.iter().map(row).collect()
 }
 
-fn resources(cluster: &Cluster, decided: &Cluster) -> Vec<ResourceRow> {
+fn resources(cib: &Element, cluster: &Cluster, decided: &Cluster) -> Vec<ResourceRow> {
     let mut rows = Vec::new();
     for &rsc in &cluster.top {
         let shown = !cluster[rsc].orphan || is_active(cluster, rsc, false);
         if shown && !cluster[rsc].internal {
-            add_row(cluster, decided, rsc, 0, &mut rows);
+            add_row(cib, cluster, decided, rsc, 0, &mut rows);
         }
     }
     rows
 }
 
 fn add_row(
+    cib: &Element,
     cluster: &Cluster,
     decided: &Cluster,
     rsc: RscIx,
@@ -277,7 +304,7 @@ fn add_row(
         depth,
         kind,
         state,
-        places: places(cluster, rsc),
+        places: places(cib, cluster, rsc),
         trouble: leaves.iter().any(|l| {
             cluster[*l].failed || cluster[*l].blocked || trouble::wanted(cluster, decided, *l)
         }),
@@ -285,7 +312,7 @@ fn add_row(
     });
     if matches!(resource.variant, Variant::Group(_)) {
         for &member in &resource.children {
-            add_row(cluster, decided, member, depth + 1, rows);
+            add_row(cib, cluster, decided, member, depth + 1, rows);
         }
     }
 }
@@ -308,12 +335,12 @@ fn primitive_state(cluster: &Cluster, rsc: RscIx) -> String {
     if resource.failed { "FAILED".to_string() } else { resource.role.as_str().to_string() }
 }
 
-fn places(cluster: &Cluster, rsc: RscIx) -> Vec<Place> {
+fn places(cib: &Element, cluster: &Cluster, rsc: RscIx) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for leaf in cluster.leaves(rsc) {
         for &node in &cluster[leaf].active_on {
             let name = cluster[node].name.to_string();
-            let since = since(cluster, leaf, node);
+            let since = since_of(cib, cluster, leaf, node);
             let role = cluster[leaf].role.as_str();
             match places.iter_mut().find(|p| p.node == name) {
                 // A whole runs since its last part does.
@@ -330,19 +357,12 @@ fn history_of(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<&History> {
     cluster.histories.iter().find(|h| h.node == node && h.rsc == Some(rsc))
 }
 
-/// Since when a resource is in its role on a node: the last successful operation that brought it
-/// there, or the probe that found it.
-pub fn since(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<i64> {
+/// Since when a resource is in its role on a node.
+fn since_of(cib: &Element, cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<i64> {
     let history = history_of(cluster, rsc, node)?;
-    let brings = |task: &Task, interval: u32| match task {
-        Task::Start | Task::MigrateFrom | Task::Demote | Task::Promote => true,
-        Task::Monitor => interval == 0,
-        _ => false,
-    };
-    let fits = history.ops.iter().filter(|op| {
-        matches!(op.rc, 0 | 8) && op.task.as_ref().is_some_and(|t| brings(t, op.interval))
-    });
-    fits.filter_map(|op| op.last_change).filter(|t| *t > 0).max()
+    let since = since::on_node(cib, &history.id, &cluster[node].name)?;
+    // What runs although its last stop went well was not stopped by us.
+    (since.cause != Cause::Stopped).then_some(since.at_s)
 }
 
 fn notes(cluster: &Cluster, rsc: RscIx) -> Vec<String> {
@@ -426,7 +446,7 @@ fn recent_operations(cluster: &Cluster) -> Vec<Happening> {
         }
     }
     all.sort_by_key(|h| std::cmp::Reverse(h.time));
-    all.truncate(RECENT);
+    all.truncate(RECENT as usize);
     all
 }
 

@@ -39,7 +39,7 @@ const CIB: &str = r#"<cib validate-with="pacemaker-3.9" have-quorum="1" dc-uuid=
 </status></cib>"#;
 
 fn of(text: &str) -> Overview {
-    overview(&parse(text).unwrap(), None, &[], 1060)
+    overview(&parse(text).unwrap(), &Seen::default(), 1060)
 }
 
 #[test]
@@ -56,6 +56,7 @@ fn trouble_stands_first_and_unclean_has_its_reason() {
     // What is meant to be down is no trouble.
     assert!(!overview.troubles.iter().any(|t| t.text.starts_with("off ")), "{overview:?}");
     assert!(plain.contains("web may not run on n2 (cli-ban-web-on-n2)"), "{plain}");
+    assert!(plain.lines().any(|l| l.contains(" web ") && l.contains("banned from n2")), "{plain}");
     assert!(!plain.contains('\x1b'));
 }
 

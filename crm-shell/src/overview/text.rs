@@ -93,7 +93,7 @@ fn troubles(overview: &Overview, look: Look, out: &mut String) {
 
 fn nodes(overview: &Overview, look: Look, out: &mut String) {
     section("Nodes", look, out);
-    let mut table = table(look, &["node", "state", "runs"]);
+    let mut table = table(look, &["node", "state", "since", "runs"]);
     for node in &overview.nodes {
         let why = node.why.as_ref().map_or(String::new(), |w| format!(": {w}"));
         let dc = if node.coordinator { " (coordinator)" } else { "" };
@@ -106,6 +106,7 @@ fn nodes(overview: &Overview, look: Look, out: &mut String) {
         table.add_row(vec![
             Cell::new(&node.name),
             Cell::new(format!("{}{why}{dc}", node.state)).fg(colour),
+            Cell::new(node.since.map_or(String::new(), |t| ago(t, overview.time))),
             Cell::new(runs),
         ]);
     }

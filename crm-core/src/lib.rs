@@ -9,6 +9,7 @@ pub mod rules;
 pub mod scalar;
 pub mod scheduler;
 pub mod score;
+mod texts;
 pub mod transition;
 
 pub use score::Score;

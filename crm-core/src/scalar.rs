@@ -23,6 +23,10 @@ pub fn is_true(text: Option<&str>) -> bool {
 /// A decimal integer with leading white space and sign allowed and anything after it ignored;
 /// `None` without digits or out of range (I-2).
 pub fn parse_int(text: &str) -> Option<i64> {
+    // Nearly all are nothing but digits, and there are millions of them.
+    if (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(text.bytes().fold(0, |number, b| 10 * number + i64::from(b - b'0')));
+    }
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let len = digits.bytes().take_while(u8::is_ascii_digit).count();

@@ -5,15 +5,18 @@
 
 pub mod attributes;
 mod element;
+mod lines;
 mod parse;
 mod patch;
+mod tag;
 pub mod tickets;
 mod upgrade;
 mod version;
 mod write;
 
 pub use element::{Child, Element};
-pub use parse::{ParseError, ParseLimits, parse, parse_with_limits};
+pub use parse::{Aside, ParseError, ParseLimits, ReadError, parse, parse_with_limits, read};
 pub use patch::{Change, Patch, PatchError, Path};
+pub use tag::TagAttributes;
 pub use upgrade::{CURRENT as CURRENT_SCHEMA, UpgradeError, needs_upgrade, upgrade};
 pub use version::Version;

@@ -1,12 +1,15 @@
 //! Text to tree, with bounds on everything that comes from outside.
 
-use std::collections::BTreeSet;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::element::{Child, Element};
+use super::lines::{Lines, Place};
+use super::tag::TagAttributes;
+use crate::texts::Texts;
 
 /// What a document may cost before it is refused.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,47 @@ pub struct ParseError {
     pub message: String,
 }
 
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The source failed.
+    #[error(transparent)]
+    Source(#[from] io::Error),
+    /// The document was refused.
+    #[error(transparent)]
+    Document(#[from] ParseError),
+}
+
+/// Takes parts of a document for itself while it is read: what is inside them never becomes
+/// elements. The rules for what is well-formed, and the limits, are the same there.
+pub trait Aside {
+    /// Whether the inside of the element that was just opened is taken. `open` are the elements
+    /// that are open, the outermost first, with what they contain so far.
+    fn takes(&mut self, open: &[Element]) -> bool;
+
+    /// A tag inside of what is taken.
+    ///
+    /// # Errors
+    /// The first error of `attributes`.
+    fn open(&mut self, tag: &str, attributes: TagAttributes<'_>) -> Result<(), String>;
+
+    /// The end of the latest tag that is open.
+    fn close(&mut self);
+}
+
+/// Takes nothing.
+impl Aside for () {
+    fn takes(&mut self, _: &[Element]) -> bool {
+        false
+    }
+
+    fn open(&mut self, _: &str, _: TagAttributes<'_>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn close(&mut self) {}
+}
+
 /// Parses one document with the default limits.
 ///
 /// # Errors
@@ -51,171 +95,118 @@ pub fn parse(text: &str) -> Result<Element, ParseError> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_with_limits(text: &str, limits: ParseLimits) -> Result<Element, ParseError> {
-    let mut reader = Reader::from_str(text);
-    let mut builder =
-        Builder { limits, names: Names::default(), stack: Vec::new(), elements: 0, root: None };
-    loop {
-        let before = position(&reader);
-        let step = match reader.read_event() {
-            Ok(Event::Start(tag)) => builder.open(&tag),
-            Ok(Event::Empty(tag)) => builder.open(&tag).map(|()| builder.close()),
-            Ok(Event::End(_)) => {
-                builder.close();
-                Ok(())
-            }
-            Ok(Event::Text(t)) => builder.text(&t),
-            Ok(Event::CData(t)) => builder.text(&t),
-            Ok(Event::GeneralRef(r)) => match r.resolve_char_ref() {
-                Ok(Some(c)) => builder.text(c.encode_utf8(&mut [0; 4])),
-                Ok(None) => match quick_xml::escape::resolve_predefined_entity(&r) {
-                    Some(s) => builder.text(s),
-                    None => Err(format!("unknown entity '&{};'", &*r)),
-                },
-                Err(e) => Err(e.to_string()),
-            },
-            Ok(Event::Comment(c)) => {
-                builder.add(Child::Comment((&*c).into()));
-                Ok(())
-            }
-            Ok(Event::Decl(_) | Event::PI(_)) => Ok(()),
-            Ok(Event::DocType(_)) => Err("document type declarations are not accepted".into()),
-            Ok(Event::Eof) => Err(match builder.stack.last() {
-                Some(open) => format!("the document ends inside <{}>", open.name()),
-                None => "no element found".into(),
-            }),
-            Err(e) => {
-                return Err(locate(text, usize_of(reader.error_position()), e.to_string()));
-            }
-        };
-        match step {
-            Ok(()) => {}
-            Err(message) => return Err(locate(text, before, message)),
-        }
-        if let Some(root) = builder.root.take() {
-            return expect_end(text, reader, root);
-        }
-    }
+    read(text.as_bytes(), limits, &mut ()).map_err(|error| match error {
+        ReadError::Document(refused) => refused,
+        ReadError::Source(error) => Place::START.refuse(error.to_string()),
+    })
 }
 
-fn expect_end(text: &str, mut reader: Reader<&[u8]>, root: Element) -> Result<Element, ParseError> {
-    loop {
-        let before = position(&reader);
-        match reader.read_event() {
-            Ok(Event::Eof) => return Ok(root),
-            Ok(Event::Comment(_) | Event::PI(_)) => {}
-            Ok(Event::Text(t)) if t.trim().is_empty() => {}
-            Ok(_) | Err(_) => {
-                let message = "unexpected content after the document".to_string();
-                return Err(locate(text, before, message));
-            }
-        }
-    }
-}
-
-fn position(reader: &Reader<&[u8]>) -> usize {
-    usize_of(reader.buffer_position())
-}
-
-fn usize_of(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
-}
-
-fn locate(text: &str, offset: usize, message: String) -> ParseError {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = &text[..end];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-    ParseError { line, column, message }
-}
-
-/// Names of elements and attributes, each kept once.
-#[derive(Default)]
-struct Names {
-    known: BTreeSet<Arc<str>>,
-    /// Names seen lately, by length and last byte: nearly every name of a large document.
-    recent: Vec<Option<Arc<str>>>,
-}
-
-impl Names {
-    const RECENT: usize = 256;
-
-    fn intern(&mut self, name: &str) -> Arc<str> {
-        if self.recent.is_empty() {
-            self.recent.resize(Names::RECENT, None);
-        }
-        let last = name.as_bytes().last().copied().unwrap_or_default();
-        let first = name.as_bytes().first().copied().unwrap_or_default();
-        let hash = name.len() * 31 + usize::from(last) * 7 + usize::from(first);
-        let slot = &mut self.recent[hash % Names::RECENT];
-        match slot {
-            Some(known) if **known == *name => known.clone(),
-            _ => {
-                let found = self.known.get(name).cloned();
-                let kept = found.unwrap_or_else(|| {
-                    let new: Arc<str> = name.into();
-                    self.known.insert(new.clone());
-                    new
-                });
-                *slot = Some(kept.clone());
-                kept
-            }
-        }
-    }
-}
-
-struct Builder {
+/// Reads one document piece by piece; `aside` may take parts of it.
+///
+/// # Errors
+/// The source failed, or the document is refused as by [`parse`].
+pub fn read(
+    source: impl Read,
     limits: ParseLimits,
-    names: Names,
+    aside: &mut dyn Aside,
+) -> Result<Element, ReadError> {
+    let mut reader = Reader::from_reader(Lines::new(source));
+    let mut builder = Builder {
+        limits,
+        aside,
+        inside: 0,
+        names: Texts::default(),
+        stack: Vec::new(),
+        elements: 0,
+        root: None,
+    };
+    let mut buffer = Vec::new();
+    loop {
+        reader.get_mut().set_mark();
+        buffer.clear();
+        let step = match reader.read_event_into(&mut buffer) {
+            Ok(Event::Eof) => {
+                let place = reader.get_ref().mark();
+                return Ok(builder.finish().map_err(|text| place.refuse(text))?);
+            }
+            Err(quick_xml::Error::Io(error)) => {
+                return Err(io::Error::new(error.kind(), error).into());
+            }
+            Ok(event) if builder.root.is_none() => builder.event(&event),
+            Ok(Event::Comment(_) | Event::PI(_)) => Ok(()),
+            Ok(Event::Text(t)) if t.trim().is_empty() => Ok(()),
+            Ok(_) => Err("unexpected content after the document".into()),
+            Err(error) => Err(error.to_string()),
+        };
+        step.map_err(|text| reader.get_ref().mark().refuse(text))?;
+    }
+}
+
+struct Builder<'a> {
+    limits: ParseLimits,
+    aside: &'a mut dyn Aside,
+    /// Open tags inside of what is taken, the one around them included.
+    inside: usize,
+    names: Texts,
     stack: Vec<Element>,
     elements: usize,
     root: Option<Element>,
 }
 
-impl Builder {
+impl Builder<'_> {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event {
+            Event::Start(tag) => self.open(tag)?,
+            Event::Empty(tag) => {
+                self.open(tag)?;
+                self.close();
+            }
+            Event::End(_) => self.close(),
+            Event::Text(text) => self.text(text)?,
+            Event::CData(text) => self.text(text)?,
+            Event::GeneralRef(reference) => self.text(&referenced(reference)?)?,
+            Event::Comment(text) => self.add(Child::Comment((**text).into())),
+            Event::DocType(_) => return Err("document type declarations are not accepted".into()),
+            Event::Decl(_) | Event::PI(_) | Event::Eof => {}
+        }
+        Ok(())
+    }
+
     fn open(&mut self, tag: &BytesStart<'_>) -> Result<(), String> {
         self.elements += 1;
-        if self.stack.len() >= self.limits.depth {
+        if self.stack.len() + self.inside.saturating_sub(1) >= self.limits.depth {
             return Err(format!("elements are nested deeper than {}", self.limits.depth));
         }
         if self.elements > self.limits.elements {
             return Err(format!("more than {} elements", self.limits.elements));
         }
-        let name = self.names.intern(tag.name().as_ref());
-        let quotes = tag.bytes().filter(|&b| b == b'"').count();
-        let most = (quotes / 2).min(self.limits.attributes);
-        let mut attributes: Vec<(Arc<str>, Box<str>)> = Vec::with_capacity(most);
-        let mut unchecked = tag.attributes();
-        for attribute in unchecked.with_checks(false) {
-            let attribute = attribute.map_err(|e| format!("in <{name}>: {e}"))?;
-            if attributes.len() >= self.limits.attributes {
-                return Err(format!(
-                    "<{name}> has more than {} attributes",
-                    self.limits.attributes
-                ));
-            }
-            let key = self.names.intern(attribute.key.as_ref());
-            if attributes.iter().any(|(known, _)| Arc::ptr_eq(known, &key)) {
-                return Err(format!("<{name}> has the attribute '{key}' twice"));
-            }
-            let raw = &*attribute.value;
-            let value = if raw.bytes().any(|b| matches!(b, b'&' | b'\t' | b'\n' | b'\r')) {
-                attribute
-                    .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                    .map_err(|e| format!("in <{name} {key}=...>: {e}"))?
-                    .into()
-            } else {
-                raw.into()
-            };
-            attributes.push((key, value));
+        let unread = TagAttributes::new(tag, self.limits.attributes);
+        if self.inside > 0 {
+            self.inside += 1;
+            return self.aside.open(tag.name().into_inner(), unread);
         }
+        let quotes = tag.bytes().filter(|&b| b == b'"').count();
+        let mut attributes = Vec::with_capacity((quotes / 2).min(self.limits.attributes));
+        for attribute in unread {
+            let (name, value) = attribute?;
+            attributes.push((self.names.share(name), Box::<str>::from(value)));
+        }
+        let name: Arc<str> = self.names.share(tag.name().into_inner());
         self.stack.push(Element::with_parts(name, attributes));
+        if self.aside.takes(&self.stack) {
+            self.inside = 1;
+        }
         Ok(())
     }
 
     fn close(&mut self) {
+        if self.inside > 0 {
+            self.inside -= 1;
+            if self.inside > 0 {
+                self.aside.close();
+                return;
+            }
+        }
         if let Some(done) = self.stack.pop() {
             if self.stack.is_empty() {
                 self.root = Some(done);
@@ -233,6 +224,9 @@ impl Builder {
                 Err("text outside the document element".into())
             };
         };
+        if self.inside > 0 {
+            return Ok(());
+        }
         if let Some(Child::Text(last)) = open.nodes_mut().last_mut() {
             *last = format!("{last}{text}").into();
         } else if !text.trim().is_empty() {
@@ -242,8 +236,26 @@ impl Builder {
     }
 
     fn add(&mut self, child: Child) {
-        if let Some(open) = self.stack.last_mut() {
+        if let Some(open) = self.stack.last_mut().filter(|_| self.inside == 0) {
             open.nodes_mut().push(child);
         }
+    }
+
+    fn finish(&mut self) -> Result<Element, String> {
+        self.root.take().ok_or_else(|| match self.stack.last() {
+            Some(open) => format!("the document ends inside <{}>", open.name()),
+            None => "no element found".into(),
+        })
+    }
+}
+
+/// What a reference stands for.
+fn referenced(reference: &BytesRef<'_>) -> Result<String, String> {
+    match reference.resolve_char_ref() {
+        Ok(Some(character)) => Ok(character.to_string()),
+        Ok(None) => quick_xml::escape::resolve_predefined_entity(reference)
+            .map(str::to_string)
+            .ok_or_else(|| format!("unknown entity '&{};'", &**reference)),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -1,7 +1,6 @@
 //! Digests of operation parameters: by them a change of the configuration is noticed
 //! (part 1, section 16). The daemon records what [`digest`] and [`Recorded`] give.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use md5::{Digest, Md5};
@@ -23,8 +22,9 @@ pub fn digest(parameters: &Table) -> String {
     text.extend_from_slice(b"/>\n");
     let mut hex = String::with_capacity(32);
     for byte in Md5::digest(&text) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
+        for half in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(u32::from(half), 16).unwrap_or_default());
+        }
     }
     hex
 }
@@ -128,12 +128,12 @@ pub fn compare(
     let entry = &cluster[history].ops[op];
     let task = compared_task(entry);
     let (main, op_parameters) = main_parameters(cluster, rsc, node, &task, entry.interval);
-    if entry.expired_recurring {
+    if cluster.expired_recurring.contains(&(history, op)) {
         return Verdict::Restart;
     }
-    if let Some(recorded) = &entry.restart_digest {
+    if let Some(recorded) = &entry.rare().restart_digest {
         let mut some = main.clone();
-        if let Some(list) = &entry.force_restart {
+        if let Some(list) = &entry.rare().force_restart {
             some.retain(|name| listed(list, name));
         }
         if digest(&some) != **recorded {
@@ -157,13 +157,13 @@ pub fn only_private_changed(
     op: usize,
 ) -> bool {
     let entry = &cluster[history].ops[op];
-    let Some(recorded) = entry.secure_digest.as_deref().filter(|_| cluster.sanitized) else {
+    let Some(recorded) = entry.rare().secure_digest.as_deref().filter(|_| cluster.sanitized) else {
         return false;
     };
     let task = compared_task(entry);
     let feature_set = entry.feature_set.as_deref().or(cluster.options.feature_set.as_deref());
     let feature_set = feature_set.unwrap_or("3.16.1");
-    let list = entry.secure_params.as_deref();
+    let list = entry.rare().secure_params.as_deref();
     let secure = secure_parameters(cluster, rsc, node, &task, entry.interval, list, feature_set);
     digest(&secure) == recorded
 }

@@ -10,7 +10,7 @@ pub mod input;
 pub mod model;
 pub mod placement;
 
-pub use input::Input;
+pub use input::{Input, Recorded, Recorder};
 pub use placement::ScoreLine;
 
 use crate::transition::Graph;

@@ -19,44 +19,88 @@ const CHANGED: &str = "resource definition change";
 
 /// Compares all histories of nodes that can act.
 pub(super) fn check(cluster: &mut Cluster) {
-    let by_id = primitives_by_id(cluster);
+    let named = Named::new(cluster);
     let mut by_node: BTreeMap<NodeIx, Vec<HistoryIx>> = BTreeMap::new();
     for (i, history) in cluster.histories.iter().enumerate() {
         by_node.entry(history.node).or_default().push(HistoryIx::next(i));
     }
+    let mut active_on: BTreeMap<NodeIx, Vec<RscIx>> = BTreeMap::new();
+    for rsc in cluster.all_resources().filter(|rsc| cluster[*rsc].is_primitive()) {
+        for &node in &cluster[rsc].active_on {
+            active_on.entry(node).or_default().push(rsc);
+        }
+    }
+    let mut active = vec![false; cluster.resources.len()];
     for node in cluster.node_order.clone() {
         if !(cluster[node].maintenance || cluster[node].available()) {
             continue;
         }
+        let here = active_on.get(&node).map_or(&[][..], Vec::as_slice);
+        here.iter().for_each(|rsc| active[rsc.ix()] = true);
         for &history in by_node.get(&node).into_iter().flatten() {
             if cluster[history].ops.is_empty() {
                 continue;
             }
-            let id = cluster[history].id.clone();
-            for &rsc in by_id.get(&id).into_iter().flatten() {
-                check_resource(cluster, rsc, node, history);
+            let Some(meant) = named.of(&cluster[history].id) else { continue };
+            // Instances are many; only where they are active there is something to compare.
+            let idle = meant.alike && !agent_changed(cluster, meant.all[0], history);
+            for &rsc in &meant.all {
+                if active[rsc.ix()] || !idle {
+                    check_resource(cluster, rsc, node, history, active[rsc.ix()]);
+                }
             }
         }
+        here.iter().for_each(|rsc| active[rsc.ix()] = false);
     }
 }
 
-/// The primitives that an id in the history may mean, in resource order.
-fn primitives_by_id(cluster: &Cluster) -> BTreeMap<Arc<str>, Vec<RscIx>> {
-    let mut by_id: BTreeMap<Arc<str>, Vec<RscIx>> = BTreeMap::new();
-    for &top in &cluster.top {
-        for leaf in cluster.leaves(top) {
-            let r = &cluster[leaf];
-            by_id.entry(r.id.clone()).or_default().push(leaf);
-            if let Some(name) = r.history_name.as_ref().filter(|n| **n != r.id) {
-                by_id.entry(name.clone()).or_default().push(leaf);
+/// The primitives that an id in the history may mean.
+struct Meant {
+    /// In resource order.
+    all: Vec<RscIx>,
+    /// None is an orphan, and all have the same agent.
+    alike: bool,
+}
+
+/// What ids in the history may mean.
+struct Named(BTreeMap<Arc<str>, Meant>);
+
+impl Named {
+    fn new(cluster: &Cluster) -> Named {
+        let mut named = Named(BTreeMap::new());
+        for &top in &cluster.top {
+            for leaf in cluster.leaves(top) {
+                let r = &cluster[leaf];
+                named.add(cluster, r.id.clone(), leaf);
+                if let Some(name) = r.history_name.as_ref().filter(|n| **n != r.id) {
+                    named.add(cluster, name.clone(), leaf);
+                }
             }
         }
+        named
     }
-    by_id
+
+    fn add(&mut self, cluster: &Cluster, id: Arc<str>, rsc: RscIx) {
+        let meant = self.0.entry(id).or_insert_with(|| Meant { all: Vec::new(), alike: true });
+        let like_first =
+            meant.all.first().is_none_or(|first| cluster[*first].agent == cluster[rsc].agent);
+        meant.alike &= like_first && !cluster[rsc].orphan;
+        meant.all.push(rsc);
+    }
+
+    fn of(&self, id: &str) -> Option<&Meant> {
+        self.0.get(id)
+    }
 }
 
 /// for one resource on one node.
-fn check_resource(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx) {
+fn check_resource(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    active: bool,
+) {
     if cluster[rsc].orphan {
         let top = cluster.top_of(rsc);
         let anonymous = cluster[top].clone_data().is_some() && !cluster[top].unique;
@@ -65,7 +109,6 @@ fn check_resource(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: Hist
         }
         return;
     }
-    let active = cluster[rsc].active_on.contains(&node);
     if agent_changed(cluster, rsc, history) {
         unfencing::trigger(cluster, rsc, Some(node), "Device definition changed", None);
         if active {
@@ -166,7 +209,7 @@ fn definition_changed(
 ) -> bool {
     let recorded = &cluster[history].ops[entry];
     let Some(task) = recorded.task.clone() else { return false };
-    let (interval, reloadable) = (recorded.interval, recorded.restart_digest.is_some());
+    let (interval, reloadable) = (recorded.interval, recorded.rare().restart_digest.is_some());
     let configured =
         cluster[rsc].ops.iter().any(|o| o.enabled && o.name == task && o.interval == interval);
     if interval > 0 && !configured {

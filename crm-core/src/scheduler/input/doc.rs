@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use super::history::Recorded;
 use crate::cib::Element;
 use crate::rules::Rule;
 use crate::scheduler::model::{Block, Blocks, Options};
@@ -11,13 +12,15 @@ use crate::scheduler::model::{Block, Blocks, Options};
 pub struct Document<'a> {
     /// The `cib` element.
     pub root: &'a Element,
+    /// Histories that were taken out of it.
+    pub recorded: Option<&'a Recorded>,
     ids: OnceCell<BTreeMap<(&'a str, &'a str), &'a Element>>,
 }
 
 impl<'a> Document<'a> {
     /// Wraps a document.
-    pub fn new(root: &'a Element) -> Document<'a> {
-        Document { root, ids: OnceCell::new() }
+    pub fn new(root: &'a Element, recorded: Option<&'a Recorded>) -> Document<'a> {
+        Document { root, recorded, ids: OnceCell::new() }
     }
 
     /// A section by element name, wherever it is (I-14). The status is not searched for parts

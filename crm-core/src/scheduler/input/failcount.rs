@@ -126,7 +126,7 @@ fn blocks(cluster: &Cluster, rsc: RscIx, node: NodeIx, entry: Option<(HistoryIx,
     let blocking = |op: &HistoryOp| {
         let last_failure = op.id.strip_suffix("_last_failure_0");
         let failed = last_failure.is_some_and(|id| id == history_id)
-            || (op.id == op.key && op.rc != op.target_rc());
+            || (op.id == op.key && op.rc != op.target_rc);
         failed
             && r.ops.iter().any(|def| {
                 def.attr("on-fail") == Some("block")

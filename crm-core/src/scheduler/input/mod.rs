@@ -23,6 +23,7 @@ use crate::rules::Moment;
 
 use super::model::Cluster;
 use doc::Document;
+pub use history::{Recorded, Recorder};
 pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params};
 
 /// What a run starts from.
@@ -30,6 +31,9 @@ pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params};
 pub struct Input<'a> {
     /// The document, of a 3.x schema.
     pub cib: &'a Element,
+    /// Histories that were taken out of the document when it was read ([`Recorder`]); without
+    /// that, they are read from it.
+    pub recorded: Option<&'a Recorded>,
     /// The one "now".
     pub now: Moment,
     /// The document was sanitized: compare secure digests (I-188).
@@ -49,6 +53,7 @@ impl<'a> Input<'a> {
     pub fn new(cib: &'a Element, now: Moment) -> Input<'a> {
         Input {
             cib,
+            recorded: None,
             now,
             sanitized: false,
             record: false,
@@ -71,7 +76,7 @@ pub fn status(input: &Input<'_>) -> Cluster {
         all_actions: input.all_actions,
         ..Cluster::default()
     };
-    let doc = Document::new(input.cib);
+    let doc = Document::new(input.cib, input.recorded);
     options::load(&mut cluster, &doc);
     nodes::load(&mut cluster, &doc);
     resources::load(&mut cluster, &doc);
@@ -83,7 +88,7 @@ pub fn status(input: &Input<'_>) -> Cluster {
 /// Reads the constraints, and what they do to the state (stage S7).
 pub fn constraints(cluster: &mut Cluster, input: &Input<'_>) {
     health::load(cluster);
-    constraints::load(cluster, &Document::new(input.cib));
+    constraints::load(cluster, &Document::new(input.cib, input.recorded));
     locks::settle(cluster);
 }
 

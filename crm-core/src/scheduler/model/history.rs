@@ -1,23 +1,20 @@
 //! Recorded operations.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{HistoryIx, NodeIx, RscIx, Task};
 
-/// `transition-key`: `ACTION:TRANSITION:TARGETRC:UUID` (I-124).
+/// What `transition-magic` says about the graph that an entry comes from (I-124).
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TransitionKey {
-    /// Number of the action in its graph.
-    pub action: i64,
+pub struct Origin {
     /// Number of the transition.
     pub transition: i64,
-    /// The expected result.
-    pub target_rc: i32,
     /// Who made the graph.
     pub uuid: Arc<str>,
 }
 
-/// One `lrm_rsc_op`. Owner: input.
+/// One `lrm_rsc_op`, as recorded. Owner: input.
 #[derive(Clone, Debug)]
 pub struct HistoryOp {
     /// `id`
@@ -32,20 +29,18 @@ pub struct HistoryOp {
     pub interval: u32,
     /// `call-id`; −1 = pending or absent.
     pub call: i64,
-    /// `rc-code` as recorded.
+    /// `rc-code`
     pub rc: i32,
-    /// `op-status` as recorded; −2 if absent.
+    /// `op-status`; −2 if absent.
     pub status: i32,
-    /// `transition-key`
-    pub transition_key: Option<TransitionKey>,
-    /// Parsed `transition-magic` is readable, with its key.
-    pub magic: Option<TransitionKey>,
+    /// The expected result, from `transition-key`; −1 if unknown (I-124).
+    pub target_rc: i32,
+    /// `transition-magic`, if it is readable.
+    pub origin: Option<Origin>,
     /// `on_node`
     pub on_node: Option<Arc<str>>,
     /// `crm_feature_set`
     pub feature_set: Option<Arc<str>>,
-    /// `exit-reason` (shown only).
-    pub exit_reason: Option<Arc<str>>,
     /// `last-rc-change`, epoch seconds.
     pub last_change: Option<i64>,
     /// `exec-time`, ms (shown only).
@@ -54,6 +49,14 @@ pub struct HistoryOp {
     pub queue_time: Option<i64>,
     /// `op-digest`
     pub digest: Option<Arc<str>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few entries have; apart, since entries are many.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// `exit-reason` (shown only).
+    pub exit_reason: Option<Arc<str>>,
     /// `op-restart-digest`
     pub restart_digest: Option<Arc<str>>,
     /// `op-secure-digest`
@@ -66,30 +69,63 @@ pub struct HistoryOp {
     pub migrate_source: Option<Arc<str>>,
     /// `migrate_target`
     pub migrate_target: Option<Arc<str>>,
-    /// The result was expired and must look changed (I-142): compare as "restart".
-    pub expired_recurring: bool,
 }
 
 impl HistoryOp {
-    /// The expected result; −1 if unknown (I-124).
-    pub fn target_rc(&self) -> i32 {
-        self.transition_key.as_ref().map_or(-1, |k| k.target_rc)
-    }
-
     /// A `monitor` with interval 0.
     pub fn is_probe(&self) -> bool {
         self.task == Some(Task::Monitor) && self.interval == 0
     }
+
+    /// What few entries have.
+    pub fn rare(&self) -> &Rare {
+        static NOTHING: Rare = Rare {
+            exit_reason: None,
+            restart_digest: None,
+            secure_digest: None,
+            force_restart: None,
+            secure_params: None,
+            migrate_source: None,
+            migrate_target: None,
+        };
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// What few entries have, to set.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
-/// One `lrm_resource` of one node.
+/// An entry that says nothing.
+impl Default for HistoryOp {
+    fn default() -> HistoryOp {
+        HistoryOp {
+            id: Arc::default(),
+            key: Arc::default(),
+            has_key: false,
+            task: None,
+            interval: 0,
+            call: -1,
+            rc: -1,
+            status: -2,
+            target_rc: -1,
+            origin: None,
+            on_node: None,
+            feature_set: None,
+            last_change: None,
+            exec_time: None,
+            queue_time: None,
+            digest: None,
+            rare: None,
+        }
+    }
+}
+
+/// One `lrm_resource` of one node, as recorded. Runs on the same document share it.
 #[derive(Clone, Debug)]
-pub struct History {
-    /// Where.
-    pub node: NodeIx,
-    /// The resource it belongs to, once known (I-130).
-    pub rsc: Option<RscIx>,
-    /// `id` as recorded.
+pub struct Record {
+    /// `id`
     pub id: Arc<str>,
     /// `class`
     pub class: Option<Arc<str>>,
@@ -107,6 +143,25 @@ pub struct History {
     pub last_start: Option<usize>,
     /// See `last_start`.
     pub last_stop: Option<usize>,
+}
+
+/// The record of a resource on a node, in a run.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Where.
+    pub node: NodeIx,
+    /// The resource it belongs to, once known (I-130).
+    pub rsc: Option<RscIx>,
+    /// What is recorded.
+    pub record: Arc<Record>,
+}
+
+impl Deref for History {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
 }
 
 /// An entry that status output lists as failed (I-151).

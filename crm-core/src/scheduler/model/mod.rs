@@ -16,7 +16,7 @@ mod resource;
 mod scores;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
 pub use constraint::{
     Colocation, Location, LossPolicy, OrderFlags, OrderSide, Ordering, Ticket, TicketDependency,
 };
-pub use history::{CheckKind, DeferredCheck, FailedOp, History, HistoryOp, TransitionKey};
+pub use history::{CheckKind, DeferredCheck, FailedOp, History, HistoryOp, Origin, Rare, Record};
 pub use ids::{
     ActionIx, ColocationIx, HistoryIx, LinkIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx,
 };
@@ -59,6 +59,8 @@ pub struct Cluster {
     pub histories: Vec<History>,
     /// Failed operations to list, in the order found.
     pub failed_ops: Vec<FailedOp>,
+    /// Entries of recurring operations whose result expired and that must look changed (I-142).
+    pub expired_recurring: BTreeSet<(HistoryIx, usize)>,
     /// Comparisons that wait for placement, in order.
     pub deferred_checks: Vec<DeferredCheck>,
     /// Tickets, in the order first mentioned.

@@ -1,9 +1,12 @@
 //! Reading and preparing the CIB (O-19 to O-26).
 
+use std::fmt::Display;
+use std::fs::File;
 use std::io::Read;
 
-use crm_core::cib::{Element, parse, upgrade};
+use crm_core::cib::{self, Element, ParseLimits, upgrade};
 use crm_core::rules::Moment;
+use crm_core::scheduler::{Recorded, Recorder};
 
 use super::options::Source;
 use crate::access;
@@ -16,40 +19,56 @@ pub type Refusal = (String, Exit);
 pub const NOT_VALIDATED: &str = "Schema validation of configuration is disabled (enabling is \
      encouraged and prevents common misconfigurations)";
 
-/// Reads the document and makes it fit for the scheduler.
+/// What was read.
+pub struct Snapshot {
+    /// The document.
+    pub cib: Element,
+    /// Its histories, if they were taken out of it.
+    pub recorded: Option<Recorded>,
+}
+
+/// Reads the document and makes it fit for the scheduler. Unless the `whole` document is needed
+/// later, histories, the bulk of a large one, become records at once.
 ///
 /// # Errors
 /// What is wrong with the source or the document.
-pub fn read(source: &Source) -> Result<Element, Refusal> {
-    let mut cib = match source {
+pub fn read(source: &Source, whole: bool) -> Result<Snapshot, Refusal> {
+    let mut snapshot = match source {
         Source::Live => {
-            access::open().cib().map_err(|error| (error.to_string(), Exit::DISCONNECTED))?
+            let cib = access::open().cib();
+            let cib = cib.map_err(|error| (error.to_string(), Exit::DISCONNECTED))?;
+            Snapshot { cib, recorded: None }
         }
         Source::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| (format!("{path}: {error}"), Exit::SOFTWARE))?;
-            document(path, &text)?
+            let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+            document(path, file, whole)?
         }
-        Source::Pipe => {
-            let mut text = String::new();
-            std::io::stdin()
-                .lock()
-                .read_to_string(&mut text)
-                .map_err(|error| (format!("standard input: {error}"), Exit::SOFTWARE))?;
-            document("standard input", &text)?
-        }
+        Source::Pipe => document("standard input", std::io::stdin().lock(), whole)?,
     };
-    cib.child_or_insert("status");
-    Ok(cib)
+    snapshot.cib.child_or_insert("status");
+    Ok(snapshot)
 }
 
-fn document(name: &str, text: &str) -> Result<Element, Refusal> {
-    let cib = parse(text).map_err(|error| (format!("{name}: {error}"), Exit::SOFTWARE))?;
+fn unreadable(name: &str, error: &dyn Display) -> Refusal {
+    (format!("{name}: {error}"), Exit::SOFTWARE)
+}
+
+fn document(name: &str, source: impl Read, whole: bool) -> Result<Snapshot, Refusal> {
+    let limits = ParseLimits::default();
+    let (cib, recorded) = if whole {
+        (cib::read(source, limits, &mut ()), None)
+    } else {
+        let mut recorder = Recorder::default();
+        let cib = cib::read(source, limits, &mut recorder);
+        (cib, Some(recorder.finish()))
+    };
+    let cib = cib.map_err(|error| unreadable(name, &error))?;
     if cib.name() != "cib" {
         let text = format!("{name}: the document is a <{}>, not a <cib>", cib.name());
         return Err((text, Exit::NO_INPUT));
     }
-    upgrade(&cib).map_err(|error| (format!("{name}: {error}"), Exit::CONFIG))
+    let cib = upgrade(&cib).map_err(|error| (format!("{name}: {error}"), Exit::CONFIG))?;
+    Ok(Snapshot { cib, recorded })
 }
 
 /// Whether the document says that nobody has to check it.
@@ -109,8 +128,10 @@ mod tests {
 
     #[test]
     fn another_document_is_refused() {
-        assert!(document("x", "<pacemaker-result/>").is_err());
-        assert!(document("x", "<cib").is_err());
-        assert!(document("x", "<cib/>").is_ok());
+        for whole in [true, false] {
+            assert!(document("x", &b"<pacemaker-result/>"[..], whole).is_err());
+            assert!(document("x", &b"<cib"[..], whole).is_err());
+            assert!(document("x", &b"<cib/>"[..], whole).is_ok());
+        }
     }
 }

@@ -138,6 +138,17 @@ pub struct Options {
     pub format: Format,
 }
 
+impl Options {
+    /// Whether the whole document is needed, not only what the scheduler makes of it: to write it
+    /// somewhere, or to add to its histories.
+    pub fn whole(&self) -> bool {
+        self.simulate
+            || self.save_input.is_some()
+            || self.save_output.is_some()
+            || !self.injections.operations.is_empty()
+    }
+}
+
 /// What to do after reading the command line.
 pub enum Request {
     /// Print this and end well.

@@ -3,10 +3,10 @@
 use crm_core::cib::{Child, Element};
 use crm_core::explain;
 use crm_core::scheduler::model::Cluster;
-use crm_core::scheduler::{self, Input, Schedule};
+use crm_core::scheduler::{self, Input, Recorded, Schedule};
 use crm_core::transition::{AgentRef, Change, Graph, Missing, Simulation, Step, inject, simulate};
 
-use super::input::{self, Clock};
+use super::input::{self, Clock, Snapshot};
 use super::options::{Options, Source};
 use super::{NAME, wall_clock};
 use crate::compat::exit::Exit;
@@ -33,12 +33,13 @@ pub fn run(options: &Options, output: &mut Output<'_>) -> Exit {
 
 fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refusal> {
     let wall = wall_clock();
-    let mut cib = input::read(&options.source)?;
+    let Snapshot { mut cib, recorded } = input::read(&options.source, options.whole())?;
+    let recorded = recorded.as_ref();
     if input::is_unchecked(&cib) {
         output.log(input::NOT_VALIDATED);
     }
     let clock = input::clock(&cib, options.time.as_deref(), wall)?;
-    let mut cluster = scheduler::status(&given(&cib, &clock, options));
+    let mut cluster = scheduler::status(&given(&cib, recorded, &clock, options));
     if let Some(line) = &clock.line {
         output.info(line);
     }
@@ -51,14 +52,14 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
         if let Some(line) = &clock.line {
             output.info(line);
         }
-        cluster = scheduler::status(&given(&cib, &clock, options));
+        cluster = scheduler::status(&given(&cib, recorded, &clock, options));
     }
     if let Some(path) = &options.save_input {
         save(path, &cib)?;
     }
     let mut exit = Exit::OK;
     if options.run {
-        let schedule = scheduler::decide(cluster, &given(&cib, &clock, options));
+        let schedule = scheduler::decide(cluster, &given(&cib, recorded, &clock, options));
         if options.verbose {
             for message in &schedule.cluster.messages {
                 output.log(&message.text);
@@ -79,8 +80,14 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
     Ok(exit)
 }
 
-fn given<'a>(cib: &'a Element, clock: &Clock, options: &Options) -> Input<'a> {
+fn given<'a>(
+    cib: &'a Element,
+    recorded: Option<&'a Recorded>,
+    clock: &Clock,
+    options: &Options,
+) -> Input<'a> {
     Input {
+        recorded,
         show_scores: options.scores,
         show_utilization: options.utilization,
         all_actions: options.all_actions,
@@ -332,6 +339,6 @@ fn show_outcome(cib: &Element, clock: &Clock, options: &Options, output: &mut Ou
     if let Some(line) = &clock.line {
         output.info(line);
     }
-    let cluster = scheduler::status(&given(cib, clock, options));
+    let cluster = scheduler::status(&given(cib, None, clock, options));
     show_status(&cluster, false, options, output);
 }

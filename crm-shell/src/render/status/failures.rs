@@ -65,7 +65,7 @@ fn friendly(op: &HistoryOp, node: &str) -> String {
         ms => format!("{}-interval ", duration(i64::from(ms))),
     };
     let mut text = format!("{resource} {interval}{task} on {node}");
-    let reason = op.exit_reason.as_deref().filter(|r| !r.is_empty());
+    let reason = op.rare().exit_reason.as_deref().filter(|r| !r.is_empty());
     if op.status == 0 {
         text.push_str(&format!(" returned '{}'", result_text(op.rc)));
         if let Some(reason) = reason {
@@ -94,7 +94,7 @@ fn technical_text(op: &HistoryOp, node: &str) -> String {
         op.call,
         status_text(op.status)
     );
-    if let Some(reason) = op.exit_reason.as_deref().filter(|r| !r.is_empty()) {
+    if let Some(reason) = op.rare().exit_reason.as_deref().filter(|r| !r.is_empty()) {
         text.push_str(&format!(", exitreason='{reason}'"));
     }
     if let Some(time) = op.last_change {
@@ -110,7 +110,7 @@ fn technical_text(op: &HistoryOp, node: &str) -> String {
 pub fn failures_element(cluster: &Cluster, view: &View) -> Option<Element> {
     let mut list = Element::new("failures");
     for (history, op) in failures(cluster, view) {
-        let reason = op.exit_reason.as_deref().filter(|r| !r.is_empty()).unwrap_or("none");
+        let reason = op.rare().exit_reason.as_deref().filter(|r| !r.is_empty()).unwrap_or("none");
         let mut element = Element::new("failure")
             .with(if op.has_key { "op_key" } else { "id" }, &op.key)
             .with("node", &cluster[history.node].name)

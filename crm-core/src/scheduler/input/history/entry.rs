@@ -110,7 +110,7 @@ impl Reader<'_> {
             return;
         }
         if maskable_probe(cluster, entry) {
-            let target = entry.op(cluster).target_rc();
+            let target = entry.op(cluster).target_rc;
             self.success(cluster, entry, target, *last_failure, on_fail);
             list_failed(cluster, entry);
             let banned = shared(cluster, entry.rsc);
@@ -160,7 +160,7 @@ impl Reader<'_> {
         }
         let container_stop = config.on_fail == OnFail::RestartContainer && task == Task::Stop;
         if config.on_fail == OnFail::Ignore || container_stop {
-            let target = entry.op(cluster).target_rc();
+            let target = entry.op(cluster).target_rc;
             self.success(cluster, entry, target, *last_failure, on_fail);
             cluster[rsc].failure_ignored = true;
             list_failed(cluster, entry);
@@ -344,7 +344,7 @@ fn pending(cluster: &mut Cluster, entry: Entry, task: &Task) {
         }
         Task::Promote => cluster[rsc].role = Role::Promoted,
         Task::MigrateTo if cluster[node].unclean => {
-            let target = entry.op(cluster).migrate_target.clone();
+            let target = entry.op(cluster).rare().migrate_target.clone();
             if let Some(target) = target.and_then(|name| cluster.node_named(&name)) {
                 actions::op(cluster, rsc, Task::Stop, 0, Some(target), false);
             }
@@ -423,7 +423,7 @@ fn parameters_changed(cluster: &mut Cluster, entry: Entry) -> bool {
 /// I-142; true if the entry is done with.
 fn forget_expired(cluster: &mut Cluster, entry: Entry, outcome: Outcome, original_rc: i32) -> bool {
     let op = entry.op(cluster);
-    let (target, interval) = (op.target_rc(), op.interval);
+    let (target, interval) = (op.target_rc, op.interval);
     if maskable_probe(cluster, entry) && original_rc != target {
         if cluster[entry.rsc].role <= Role::Stopped {
             cluster[entry.rsc].role = Role::Unknown;
@@ -437,7 +437,7 @@ fn forget_expired(cluster: &mut Cluster, entry: Entry, outcome: Outcome, origina
         return true;
     }
     if cluster[entry.node].online && !cluster[entry.node].unclean {
-        cluster[entry.history].ops[entry.at].expired_recurring = true;
+        cluster.expired_recurring.insert((entry.history, entry.at));
         return true;
     }
     false

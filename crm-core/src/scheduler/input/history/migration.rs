@@ -87,7 +87,7 @@ impl Reader<'_> {
         let id = cluster[rsc].id.clone();
         let source_moved = self.moved_since(cluster, &id, ends.source, &op, true);
         let from = self.partner(cluster, &id, ends.target, &Task::MigrateFrom, |o| {
-            o.migrate_source.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(&ends.source_name))
+            named(&o.rare().migrate_source, &ends.source_name)
         });
         if from.is_some() && source_moved {
             return;
@@ -130,7 +130,7 @@ impl Reader<'_> {
         let id = cluster[rsc].id.clone();
         cluster[rsc].role = Role::Started;
         let from = self.partner(cluster, &id, ends.target, &Task::MigrateFrom, |o| {
-            o.migrate_source.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(&ends.source_name))
+            named(&o.rare().migrate_source, &ends.source_name)
         });
         let known = ends.target.is_some_and(|t| self.known(cluster, &id, t));
         let reference = from.as_ref().unwrap_or(&op);
@@ -157,9 +157,7 @@ impl Reader<'_> {
         let to = self.partner(cluster, &id, ends.source, &Task::MigrateTo, |o| {
             o.rc == rc::OK
                 && o.status == status::DONE
-                && o.migrate_target
-                    .as_deref()
-                    .is_some_and(|t| t.eq_ignore_ascii_case(&ends.target_name))
+                && named(&o.rare().migrate_target, &ends.target_name)
         });
         let known = ends.source.is_some_and(|s| self.known(cluster, &id, s));
         let reference = to.as_ref().unwrap_or(&op);
@@ -180,14 +178,19 @@ impl Reader<'_> {
 
 /// I-152: the entry's nodes; `None` if it does not name both.
 fn ends(cluster: &Cluster, op: &HistoryOp) -> Option<Ends> {
-    let source_name = op.migrate_source.clone()?;
-    let target_name = op.migrate_target.clone()?;
+    let source_name = op.rare().migrate_source.clone()?;
+    let target_name = op.rare().migrate_target.clone()?;
     Some(Ends {
         source: cluster.node_named(&source_name),
         target: cluster.node_named(&target_name),
         source_name,
         target_name,
     })
+}
+
+/// True if an entry names this node.
+fn named(recorded: &Option<Arc<str>>, node: &str) -> bool {
+    recorded.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(node))
 }
 
 fn no_longer_migratable(cluster: &mut Cluster, rsc: RscIx) {

@@ -18,6 +18,7 @@ use crate::scheduler::model::{
 
 use super::doc::Document;
 use super::state;
+pub use parse::{Recorded, Recorder};
 
 /// What reading histories needs besides the cluster.
 pub(super) struct Reader<'a> {
@@ -29,7 +30,9 @@ pub(super) struct Reader<'a> {
     stop_later: Vec<RscIx>,
     /// Node states in document order, with their node once it is known.
     states: Vec<(&'a Element, Option<NodeIx>)>,
-    texts: parse::Texts,
+    /// Histories that are not in the document any more.
+    recorded: Option<&'a Recorded>,
+    recorder: Recorder,
 }
 
 impl Reader<'_> {
@@ -64,7 +67,8 @@ pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[&'a Element
         names: BTreeMap::new(),
         stop_later: Vec::new(),
         states: states.iter().map(|s| (*s, None)).collect(),
-        texts: parse::Texts::default(),
+        recorded: doc.recorded,
+        recorder: Recorder::default(),
     };
     while reader.pass(cluster, doc, false) {}
     let all = cluster.options.fencing;
@@ -79,16 +83,21 @@ pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[&'a Element
 impl<'a> Reader<'a> {
     /// Parses the states of nodes that became known.
     fn look(&mut self, cluster: &mut Cluster) {
-        for (element, node) in &mut self.states {
+        for (at, (element, node)) in self.states.iter_mut().enumerate() {
             if node.is_some() {
                 continue;
             }
             let Some(found) = state::find_node(cluster, element) else { continue };
             *node = Some(found);
-            let from = cluster.histories.len();
-            parse::node_state(element, found, &mut self.texts, &mut cluster.histories);
-            for i in from..cluster.histories.len() {
-                let ix = HistoryIx::next(i);
+            let records = match self.recorded {
+                Some(recorded) if parse::list(element).is_some() => recorded.of_state(at).to_vec(),
+                // The list is gone: an injected event made the node forget.
+                Some(_) => Vec::new(),
+                None => self.recorder.state(element),
+            };
+            for record in records {
+                let ix = HistoryIx::next(cluster.histories.len());
+                cluster.histories.push(History { node: found, rsc: None, record });
                 self.by_node.entry(found).or_default().push(ix);
             }
         }

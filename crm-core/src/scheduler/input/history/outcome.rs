@@ -22,7 +22,7 @@ impl Reader<'_> {
     ) {
         let Entry { rsc, node, .. } = entry;
         let op = entry.op(cluster);
-        let (probe, target, interval) = (op.is_probe(), op.target_rc(), op.interval);
+        let (probe, target, interval) = (op.is_probe(), op.target_rc, op.interval);
         let stop = op.task == Some(Task::Stop);
         if op.task == Some(Task::Monitor) {
             let plain = match outcome.rc {

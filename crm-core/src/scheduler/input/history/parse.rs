@@ -1,169 +1,299 @@
-//! XML to history entries, in the order in which they happened (I-121 to I-128).
+//! Entries of histories, in the order in which they happened (I-121 to I-128): from a document's
+//! text, while it is read, or from its elements.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use crate::cib::Element;
+use crate::cib::{Aside, Element, TagAttributes};
 use crate::scalar::parse_int;
-use crate::scheduler::model::{History, HistoryOp, NodeIx, Task, TransitionKey};
+use crate::scheduler::model::{HistoryOp, Origin, Record, Task};
+use crate::texts::Texts;
 
-/// Texts that repeat from entry to entry, kept once.
-#[derive(Default)]
-pub struct Texts {
-    known: BTreeSet<Arc<str>>,
-    /// The latest text of each kind that is mostly the same from entry to entry.
-    latest: [Arc<str>; 6],
+/// The histories of a document: for each `node_state`, in document order, its records in document
+/// order.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    states: Vec<Vec<Arc<Record>>>,
 }
 
-/// Kinds of texts in [`Texts::repeat`].
-#[derive(Clone, Copy)]
-enum Kind {
-    Author,
-    Node,
-    FeatureSet,
-    Class,
-    Provider,
-    Type,
-}
-
-impl Texts {
-    /// The shared copy of a text.
-    fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.known.get(text) {
-            return known.clone();
-        }
-        let new: Arc<str> = text.into();
-        self.known.insert(new.clone());
-        new
-    }
-
-    /// [`share`](Texts::share) for a text that is likely to be the same as the one before.
-    fn repeat(&mut self, kind: Kind, text: &str) -> Arc<str> {
-        if *self.latest[kind as usize] != *text {
-            self.latest[kind as usize] = self.share(text);
-        }
-        self.latest[kind as usize].clone()
+impl Recorded {
+    /// The records of the state at this place among all states.
+    pub(super) fn of_state(&self, at: usize) -> &[Arc<Record>] {
+        self.states.get(at).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Reads every history of one node state.
-pub fn node_state(state: &Element, node: NodeIx, texts: &mut Texts, histories: &mut Vec<History>) {
-    let Some(list) = state.child("lrm").and_then(|l| l.child("lrm_resources")) else { return };
-    for element in list.children_named("lrm_resource") {
-        let Some(id) = element.id() else { continue };
-        let shared_id = texts.share(id);
-        let mut shared = |kind, name: &str| element.attr(name).map(|v| texts.repeat(kind, v));
-        let mut history = History {
-            node,
-            rsc: None,
-            id: shared_id,
-            class: shared(Kind::Class, "class"),
-            provider: shared(Kind::Provider, "provider"),
-            kind: shared(Kind::Type, "type"),
-            container: element.attr("container").map(Into::into),
-            shutdown_lock: element.attr("shutdown-lock").and_then(parse_int).unwrap_or(0),
+/// Makes records. While a document is read it takes the inside of each `lrm_resources` for
+/// itself, the bulk of a large document, so that no element is made of it.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    texts: Texts,
+    recorded: Recorded,
+    /// Open tags inside of `lrm_resources`.
+    depth: usize,
+    record: Option<Record>,
+    /// The entries of the record that is being read, in document order.
+    ops: Vec<HistoryOp>,
+    /// What the attributes of the latest entry were: most entries have the same in the same order.
+    shape: Vec<(Box<str>, Option<Field>)>,
+}
+
+impl Recorder {
+    /// What was taken.
+    pub fn finish(self) -> Recorded {
+        self.recorded
+    }
+
+    /// The records of a state whose histories are elements.
+    pub(super) fn state(&mut self, state: &Element) -> Vec<Arc<Record>> {
+        let mut records = Vec::new();
+        for history in list(state).into_iter().flat_map(|l| l.children_named("lrm_resource")) {
+            let Ok(record) = self.begin(attributes(history));
+            let Some(record) = record else { continue };
+            for op in history.children_named("lrm_rsc_op") {
+                let Ok(op) = self.entry(attributes(op));
+                self.ops.push(op);
+            }
+            records.push(self.settle(record));
+        }
+        records
+    }
+
+    /// A record without entries; `None` if it has no id.
+    fn begin<'a, E>(
+        &mut self,
+        attributes: impl Iterator<Item = Result<(&'a str, Cow<'a, str>), E>>,
+    ) -> Result<Option<Record>, E> {
+        let mut named = false;
+        let mut record = Record {
+            id: Arc::default(),
+            class: None,
+            provider: None,
+            kind: None,
+            container: None,
+            shutdown_lock: 0,
             ops: Vec::new(),
             last_start: None,
             last_stop: None,
         };
+        for attribute in attributes {
+            let (name, value) = attribute?;
+            let texts = &mut self.texts;
+            match name {
+                "id" => {
+                    named = true;
+                    record.id = texts.share(&value);
+                }
+                "class" => record.class = Some(texts.share(&value)),
+                "provider" => record.provider = Some(texts.share(&value)),
+                "type" => record.kind = Some(texts.share(&value)),
+                "container" => record.container = Some(texts.share(&value)),
+                "shutdown-lock" => record.shutdown_lock = parse_int(&value).unwrap_or(0),
+                _ => {}
+            }
+        }
+        Ok(named.then_some(record))
+    }
+
+    fn entry<'a, E>(
+        &mut self,
+        attributes: impl Iterator<Item = Result<(&'a str, Cow<'a, str>), E>>,
+    ) -> Result<HistoryOp, E> {
+        let mut op = HistoryOp::default();
+        for (at, attribute) in attributes.enumerate() {
+            let (name, value) = attribute?;
+            let field = match self.shape.get_mut(at) {
+                Some((known, field)) if **known == *name => *field,
+                Some(other) => {
+                    *other = (name.into(), Field::named(name));
+                    other.1
+                }
+                None => {
+                    self.shape.push((name.into(), Field::named(name)));
+                    Field::named(name)
+                }
+            };
+            if let Some(field) = field {
+                field.set(&mut op, &value, &mut self.texts);
+            }
+        }
+        if !op.has_key {
+            op.key = op.id.clone();
+        }
+        Ok(op)
+    }
+
+    /// The record with its entries, which are complete.
+    fn settle(&mut self, mut record: Record) -> Arc<Record> {
         // Reverse document order first, so that equal entries written later come first (I-126).
-        let ops = element.children_named("lrm_rsc_op").rev();
-        history.ops = sort(ops.map(|op| entry(op, texts)).collect());
-        active_range(&mut history);
-        histories.push(history);
+        record.ops = sort(self.ops.drain(..).rev().collect());
+        active_range(&mut record);
+        Arc::new(record)
     }
 }
 
-/// Reads the attributes in one pass: histories are the bulk of a document.
-fn entry(op: &Element, texts: &mut Texts) -> HistoryOp {
-    let mut e = blank();
-    let small = |value: &str, default: i32| {
-        parse_int(value).and_then(|n| i32::try_from(n).ok()).unwrap_or(default)
-    };
-    let mut key = None;
-    for (name, value) in op.attrs() {
-        match name {
-            "id" => e.id = texts.share(value),
-            "operation_key" => key = Some(value),
-            "operation" => e.task = Some(Task::parse(value)),
-            "interval" => {
-                e.interval = parse_int(value).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+impl Aside for Recorder {
+    fn takes(&mut self, open: &[Element]) -> bool {
+        let [root, status, state, lrm, list] = open else { return false };
+        let names = [status.name(), state.name(), lrm.name(), list.name()];
+        // As for elements, only the first list of the first manager of a state counts.
+        let taken = names == ["status", "node_state", "lrm", "lrm_resources"]
+            && root.child("status").is_none()
+            && state.child("lrm").is_none()
+            && lrm.child("lrm_resources").is_none();
+        if taken {
+            let before = status.children_named("node_state").count();
+            self.recorded.states.resize_with(before + 1, Vec::new);
+        }
+        taken
+    }
+
+    fn open(&mut self, tag: &str, mut attributes: TagAttributes<'_>) -> Result<(), String> {
+        self.depth += 1;
+        match (self.depth, tag) {
+            (1, "lrm_resource") => self.record = self.begin(attributes)?,
+            (2, "lrm_rsc_op") if self.record.is_some() => {
+                let op = self.entry(attributes)?;
+                self.ops.push(op);
             }
-            "call-id" => e.call = parse_int(value).unwrap_or(-1),
-            "rc-code" => e.rc = small(value, -1),
-            "op-status" => e.status = small(value, -2),
-            "transition-key" => e.transition_key = transition_key(value, texts),
-            "transition-magic" => {
-                let key = value.split_once(';').map(|(_, key)| key);
-                e.magic = key.and_then(|key| transition_key(key, texts));
+            _ => attributes.try_for_each(|attribute| attribute.map(|_| ()))?,
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.depth -= 1;
+        if self.depth == 0
+            && let Some(record) = self.record.take()
+        {
+            let record = self.settle(record);
+            if let Some(records) = self.recorded.states.last_mut() {
+                records.push(record);
             }
-            "on_node" => e.on_node = Some(texts.repeat(Kind::Node, value)),
-            "crm_feature_set" => e.feature_set = Some(texts.repeat(Kind::FeatureSet, value)),
-            "exit-reason" if !value.is_empty() => e.exit_reason = Some(texts.share(value)),
-            "last-rc-change" => e.last_change = parse_int(value),
-            "exec-time" => e.exec_time = parse_int(value),
-            "queue-time" => e.queue_time = parse_int(value),
-            "op-digest" => e.digest = Some(texts.share(value)),
-            "op-restart-digest" => e.restart_digest = Some(texts.share(value)),
-            "op-secure-digest" => e.secure_digest = Some(texts.share(value)),
-            "op-force-restart" => e.force_restart = Some(texts.share(value)),
-            "op-secure-params" => e.secure_params = Some(texts.share(value)),
-            "migrate_source" => e.migrate_source = Some(texts.share(value)),
-            "migrate_target" => e.migrate_target = Some(texts.share(value)),
-            _ => {}
         }
     }
-    e.has_key = key.is_some();
-    e.key = match key {
-        Some(key) if *key != *e.id => texts.share(key),
-        Some(_) | None => e.id.clone(),
-    };
-    e
 }
 
-/// An entry that says nothing.
-fn blank() -> HistoryOp {
-    HistoryOp {
-        id: Arc::default(),
-        key: Arc::default(),
-        has_key: false,
-        task: None,
-        interval: 0,
-        call: -1,
-        rc: -1,
-        status: -2,
-        transition_key: None,
-        magic: None,
-        on_node: None,
-        feature_set: None,
-        exit_reason: None,
-        last_change: None,
-        exec_time: None,
-        queue_time: None,
-        digest: None,
-        restart_digest: None,
-        secure_digest: None,
-        force_restart: None,
-        secure_params: None,
-        migrate_source: None,
-        migrate_target: None,
-        expired_recurring: false,
+/// The list of histories of a state.
+pub(super) fn list(state: &Element) -> Option<&Element> {
+    state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"))
+}
+
+fn attributes(element: &Element) -> impl Iterator<Item = Result<(&str, Cow<'_, str>), Infallible>> {
+    element.attrs().map(|(name, value)| Ok((name, Cow::Borrowed(value))))
+}
+
+/// An attribute of an entry that says something.
+#[derive(Clone, Copy, Debug)]
+enum Field {
+    Id,
+    Key,
+    Task,
+    Interval,
+    Call,
+    Rc,
+    Status,
+    TransitionKey,
+    Magic,
+    OnNode,
+    FeatureSet,
+    ExitReason,
+    LastChange,
+    ExecTime,
+    QueueTime,
+    Digest,
+    RestartDigest,
+    SecureDigest,
+    ForceRestart,
+    SecureParams,
+    MigrateSource,
+    MigrateTarget,
+}
+
+impl Field {
+    fn named(name: &str) -> Option<Field> {
+        Some(match name {
+            "id" => Field::Id,
+            "operation_key" => Field::Key,
+            "operation" => Field::Task,
+            "interval" => Field::Interval,
+            "call-id" => Field::Call,
+            "rc-code" => Field::Rc,
+            "op-status" => Field::Status,
+            "transition-key" => Field::TransitionKey,
+            "transition-magic" => Field::Magic,
+            "on_node" => Field::OnNode,
+            "crm_feature_set" => Field::FeatureSet,
+            "exit-reason" => Field::ExitReason,
+            "last-rc-change" => Field::LastChange,
+            "exec-time" => Field::ExecTime,
+            "queue-time" => Field::QueueTime,
+            "op-digest" => Field::Digest,
+            "op-restart-digest" => Field::RestartDigest,
+            "op-secure-digest" => Field::SecureDigest,
+            "op-force-restart" => Field::ForceRestart,
+            "op-secure-params" => Field::SecureParams,
+            "migrate_source" => Field::MigrateSource,
+            "migrate_target" => Field::MigrateTarget,
+            _ => return None,
+        })
+    }
+
+    fn set(self, op: &mut HistoryOp, value: &str, texts: &mut Texts) {
+        let small =
+            |default: i32| parse_int(value).and_then(|n| i32::try_from(n).ok()).unwrap_or(default);
+        let mut shared = || Some(texts.share(value));
+        match self {
+            Field::Id => op.id = texts.share(value),
+            Field::Key => {
+                op.has_key = true;
+                op.key = texts.share(value);
+            }
+            Field::Task => op.task = Some(Task::parse(value)),
+            Field::Interval => {
+                op.interval = parse_int(value).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+            }
+            Field::Call => op.call = parse_int(value).unwrap_or(-1),
+            Field::Rc => op.rc = small(-1),
+            Field::Status => op.status = small(-2),
+            Field::TransitionKey => op.target_rc = transition_key(value).map_or(-1, |key| key.1),
+            Field::Magic => {
+                let key = value.bytes().position(|b| b == b';');
+                let key = key.and_then(|end| transition_key(&value[end + 1..]));
+                op.origin =
+                    key.map(|(transition, _, uuid)| Origin { transition, uuid: texts.share(uuid) });
+            }
+            Field::OnNode => op.on_node = shared(),
+            Field::FeatureSet => op.feature_set = shared(),
+            Field::ExitReason if value.is_empty() => {}
+            Field::ExitReason => op.rare_mut().exit_reason = shared(),
+            Field::LastChange => op.last_change = parse_int(value),
+            Field::ExecTime => op.exec_time = parse_int(value),
+            Field::QueueTime => op.queue_time = parse_int(value),
+            Field::Digest => op.digest = shared(),
+            Field::RestartDigest => op.rare_mut().restart_digest = shared(),
+            Field::SecureDigest => op.rare_mut().secure_digest = shared(),
+            Field::ForceRestart => op.rare_mut().force_restart = shared(),
+            Field::SecureParams => op.rare_mut().secure_params = shared(),
+            Field::MigrateSource => op.rare_mut().migrate_source = shared(),
+            Field::MigrateTarget => op.rare_mut().migrate_target = shared(),
+        }
     }
 }
 
-/// `ACTION:TRANSITION:TARGETRC:UUID` (I-124)
-fn transition_key(text: &str, texts: &mut Texts) -> Option<TransitionKey> {
-    let mut fields = text.splitn(4, ':');
-    let mut number = || fields.next().and_then(|f| f.parse::<i64>().ok());
-    let (action, transition, target) = (number()?, number()?, number()?);
-    let uuid = fields.next()?;
-    Some(TransitionKey {
-        action,
-        transition,
-        target_rc: i32::try_from(target).ok()?,
-        uuid: texts.repeat(Kind::Author, uuid),
-    })
+/// Transition, expected result and author of `ACTION:TRANSITION:TARGETRC:UUID` (I-124).
+fn transition_key(text: &str) -> Option<(i64, i32, &str)> {
+    let mut rest = text;
+    let mut number = || {
+        let end = rest.bytes().position(|b| b == b':')?;
+        let number = rest[..end].parse::<i64>().ok();
+        rest = &rest[end + 1..];
+        number
+    };
+    let (_, transition, target) = (number()?, number()?, number()?);
+    Some((transition, i32::try_from(target).ok()?, rest))
 }
 
 /// Stable merge sort. The order is not total (I-125), so the standard sort may not be used; the
@@ -218,7 +348,7 @@ pub fn compare(a: &HistoryOp, b: &HistoryOp, same_node: bool) -> Ordering {
 
 /// Rule 5 of I-125: exactly one of them is pending.
 fn pending_order(a: &HistoryOp, b: &HistoryOp) -> Ordering {
-    let (Some(x), Some(y)) = (&a.magic, &b.magic) else { return Ordering::Equal };
+    let (Some(x), Some(y)) = (&a.origin, &b.origin) else { return Ordering::Equal };
     if x.uuid != y.uuid || x.transition == y.transition {
         return if b.call == -1 { Ordering::Less } else { Ordering::Greater };
     }
@@ -233,10 +363,10 @@ fn pending_order(a: &HistoryOp, b: &HistoryOp) -> Ordering {
 }
 
 /// I-128
-fn active_range(history: &mut History) {
+fn active_range(record: &mut Record) {
     let (mut start, mut stop) = (None, None);
     let (mut by_monitor, mut by_role): (Option<usize>, Option<usize>) = (None, None);
-    for (at, op) in history.ops.iter().enumerate() {
+    for (at, op) in record.ops.iter().enumerate() {
         match &op.task {
             Some(Task::Stop) if op.status == 0 => stop = Some(at),
             Some(Task::Start | Task::MigrateFrom) => start = Some(at),
@@ -247,8 +377,8 @@ fn active_range(history: &mut History) {
             _ => {}
         }
     }
-    history.last_start = start.or(by_role).or(by_monitor);
-    history.last_stop = stop;
+    record.last_start = start.or(by_role).or(by_monitor);
+    record.last_stop = stop;
 }
 
 #[cfg(test)]
@@ -261,9 +391,8 @@ mod tests {
             "<node_state><lrm><lrm_resources><lrm_resource id='A'>{text}</lrm_resource>\
              </lrm_resources></lrm></node_state>"
         );
-        let mut histories = Vec::new();
-        node_state(&parse(&xml).unwrap(), NodeIx(0), &mut Texts::default(), &mut histories);
-        histories[0].ops.iter().map(|op| op.id.to_string()).collect()
+        let records = Recorder::default().state(&parse(&xml).unwrap());
+        records[0].ops.iter().map(|op| op.id.to_string()).collect()
     }
 
     #[test]

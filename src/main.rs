@@ -24,23 +24,23 @@ const PROGRAMS: &[Program] = &[
 /// Names that only make sense after `crm`; `crm links` leaves them out.
 const SUBCOMMANDS: &[&str] = &["agent", "demo", "lab-stage", "links"];
 
-fn programs() -> impl Iterator<Item = &'static Program> {
-    PROGRAMS.iter().chain(tools::TOOLS)
-}
-
 fn main() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().map(|w| w.to_string_lossy().into_owned()).collect();
     let (called, arguments) = words.split_first().map_or(("crm", &[][..]), |(c, a)| (&**c, a));
     let called = Path::new(called).file_name().and_then(|n| n.to_str()).unwrap_or("crm");
-    let find = |name: &str| programs().find(|(n, _)| *n == name).map(|(_, run)| run);
-    if let Some(run) = find(called) {
-        return run(arguments);
+    let named = run_named(called, arguments);
+    let second = || arguments.split_first().and_then(|(first, rest)| run_named(first, rest));
+    named.or_else(second).unwrap_or_else(|| crm_shell::run(arguments, &built_in()))
+}
+
+/// Runs the program of that name, if there is one.
+fn run_named(name: &str, arguments: &[String]) -> Option<ExitCode> {
+    if let Some((_, run)) = PROGRAMS.iter().find(|(n, _)| *n == name) {
+        return Some(run(arguments));
     }
-    match arguments.split_first().and_then(|(first, rest)| Some((find(first)?, rest))) {
-        Some((run, rest)) => run(rest),
-        None => crm_shell::run(arguments, &built_in()),
-    }
+    let (_, run) = tools::TOOLS.iter().find(|(n, _)| *n == name)?;
+    Some(run(arguments, &built_in()))
 }
 
 /// The daemon.
@@ -84,7 +84,10 @@ fn links(arguments: &[String]) -> ExitCode {
 /// Replaces links that are there, and nothing else.
 fn make_links(directory: &Path) -> Result<(), (PathBuf, Error)> {
     let executable = std::env::current_exe().map_err(|e| (PathBuf::from("/proc/self/exe"), e))?;
-    let names = programs().map(|(name, _)| *name).filter(|name| !SUBCOMMANDS.contains(name));
+    let own = PROGRAMS.iter().map(|(name, _)| *name);
+    let names = own
+        .chain(tools::TOOLS.iter().map(|(name, _)| *name))
+        .filter(|name| !SUBCOMMANDS.contains(name));
     for name in names.chain(["crm"]) {
         let link = directory.join(name);
         if link.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {

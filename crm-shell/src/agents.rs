@@ -190,6 +190,19 @@ impl Installed {
         }
     }
 
+    /// The document in which an OCF agent describes itself.
+    pub fn description(&self, name: &AgentName) -> Option<String> {
+        let agent = self.catalog.resolve(name).ok()?;
+        match agent.interface {
+            Interface::Ocf => self.ask(&agent, &["meta-data"]),
+            Interface::Fence => self.ask(&agent, &["-o", "metadata"]),
+            Interface::StonithExternal
+            | Interface::Lsb
+            | Interface::Heartbeat
+            | Interface::Systemd => None,
+        }
+    }
+
     /// Runs an agent for its description; never through a shell.
     fn ask(&self, agent: &Agent, arguments: &[&str]) -> Option<String> {
         let mut command = Command::new(&agent.program);

@@ -8,7 +8,7 @@ mod health;
 mod history;
 mod locks;
 mod nodes;
-mod ops;
+pub mod ops;
 mod options;
 mod params;
 mod resources;

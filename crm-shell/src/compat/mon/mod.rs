@@ -149,6 +149,7 @@ fn view(cluster: &Cluster, options: &Options) -> View {
         pending: true,
         detail: options.detail,
         brief: options.brief,
+        without_nodes: false,
         individual_nodes: options.by_node || options.detail,
         only_nodes: options.node.as_deref().map(|name| nodes(cluster, name)),
         only_resources: options.resource.as_deref().map(|name| resources(cluster, name)),

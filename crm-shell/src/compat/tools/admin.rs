@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crm_core::cib::Element;
+use crm_lrm::BuiltIn;
 use crm_messaging::proto;
 
 use super::super::exit::Exit;
@@ -45,8 +46,8 @@ const CRMADMIN: Tool = Tool {
 };
 
 /// Runs `crmadmin` (O-160 to O-162).
-pub(super) fn crmadmin(arguments: &[String]) -> ExitCode {
-    CRMADMIN.main(arguments)
+pub(super) fn crmadmin(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRMADMIN.main(arguments, carried)
 }
 
 fn admin(run: &mut Run<'_>) -> Done {
@@ -157,8 +158,8 @@ const CRM_NODE: Tool = Tool {
 };
 
 /// Runs `crm_node` (O-165).
-pub(super) fn crm_node(arguments: &[String]) -> ExitCode {
-    CRM_NODE.main(arguments)
+pub(super) fn crm_node(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_NODE.main(arguments, carried)
 }
 
 fn node(run: &mut Run<'_>) -> Done {
@@ -245,8 +246,8 @@ const STONITH_ADMIN: Tool = Tool {
 };
 
 /// Runs `stonith_admin`.
-pub(super) fn stonith_admin(arguments: &[String]) -> ExitCode {
-    STONITH_ADMIN.main(arguments)
+pub(super) fn stonith_admin(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    STONITH_ADMIN.main(arguments, carried)
 }
 
 fn fence(run: &mut Run<'_>) -> Done {

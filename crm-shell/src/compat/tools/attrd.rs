@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crm_core::cib::Element;
+use crm_lrm::BuiltIn;
 
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, opt};
@@ -40,8 +41,8 @@ const ATTRD_UPDATER: Tool = Tool {
 };
 
 /// Runs `attrd_updater` (O-188).
-pub(super) fn attrd_updater(arguments: &[String]) -> ExitCode {
-    ATTRD_UPDATER.main(arguments)
+pub(super) fn attrd_updater(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    ATTRD_UPDATER.main(arguments, carried)
 }
 
 fn attrd(run: &mut Run<'_>) -> Done {

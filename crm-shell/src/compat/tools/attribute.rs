@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crm_core::cib::Element;
 use crm_core::cib::attributes::{PairName, node_id, set_pair};
+use crm_lrm::BuiltIn;
 use crm_messaging::proto::AttributeUpdate;
 use regex::Regex;
 
@@ -59,8 +60,8 @@ const CRM_ATTRIBUTE: Tool = Tool {
 const NAME: &str = "crm_attribute";
 
 /// Runs `crm_attribute`.
-pub(super) fn crm_attribute(arguments: &[String]) -> ExitCode {
-    CRM_ATTRIBUTE.main(arguments)
+pub(super) fn crm_attribute(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_ATTRIBUTE.main(arguments, carried)
 }
 
 const CRM_STANDBY: Tool = Tool {
@@ -78,8 +79,8 @@ const CRM_STANDBY: Tool = Tool {
 };
 
 /// Runs `crm_standby`.
-pub(super) fn crm_standby(arguments: &[String]) -> ExitCode {
-    CRM_STANDBY.main(arguments)
+pub(super) fn crm_standby(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_STANDBY.main(arguments, carried)
 }
 
 fn standby(run: &mut Run<'_>) -> Done {
@@ -135,8 +136,8 @@ const CRM_MASTER: Tool = Tool {
 };
 
 /// Runs `crm_master`.
-pub(super) fn crm_master(arguments: &[String]) -> ExitCode {
-    CRM_MASTER.main(arguments)
+pub(super) fn crm_master(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_MASTER.main(arguments, carried)
 }
 
 /// The attribute of a promotion score.

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use crm_core::cib::{Element, Patch, Version, parse};
+use crm_lrm::BuiltIn;
 use md5::{Digest, Md5};
 
 use super::super::exit::Exit;
@@ -76,8 +77,8 @@ const SECTIONS: [&str; 10] = [
 ];
 
 /// Runs `cibadmin`.
-pub(super) fn cibadmin(arguments: &[String]) -> ExitCode {
-    CIBADMIN.main(arguments)
+pub(super) fn cibadmin(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CIBADMIN.main(arguments, carried)
 }
 
 fn failed(exit: Exit, text: &str) -> Failure {
@@ -307,12 +308,6 @@ fn create(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
 
 fn modify(run: &mut Run<'_>, cib: &mut Element) -> Result<(), Failure> {
     let input = input(run)?;
-    if let Some(path) = run.options.last("xpath") {
-        let found = selected(path, cib)?;
-        let first = found.first().ok_or_else(no_such)?;
-        merge(at_mut(cib, first).ok_or_else(no_such)?, &input);
-        return Ok(());
-    }
     if matches!(input.name(), "cib" | "configuration") {
         let part = if input.name() == "cib" { input.child("configuration") } else { Some(&input) };
         if let Some(part) = part {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crm_core::cib::Element;
+use crm_lrm::BuiltIn;
 use nix::errno::Errno;
 
 use super::super::exit::Exit;
@@ -30,8 +31,8 @@ const CRM_ERROR: Tool = Tool {
 };
 
 /// Runs `crm_error`.
-pub(super) fn crm_error(arguments: &[String]) -> ExitCode {
-    CRM_ERROR.main(arguments)
+pub(super) fn crm_error(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_ERROR.main(arguments, carried)
 }
 
 /// What a number is.

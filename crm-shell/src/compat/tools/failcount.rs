@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crm_lrm::BuiltIn;
+
 use regex::Regex;
 
 use super::super::exit::Exit;
@@ -34,8 +36,8 @@ const CRM_FAILCOUNT: Tool = Tool {
 };
 
 /// Runs `crm_failcount` (O-187).
-pub(super) fn crm_failcount(arguments: &[String]) -> ExitCode {
-    CRM_FAILCOUNT.main(arguments)
+pub(super) fn crm_failcount(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_FAILCOUNT.main(arguments, carried)
 }
 
 fn failcount(run: &mut Run<'_>) -> Done {

@@ -6,6 +6,7 @@ mod attribute;
 mod cibadmin;
 mod error;
 mod failcount;
+mod logger;
 mod resource;
 mod ticket;
 mod verify;
@@ -18,6 +19,7 @@ use crm_core::cib::Element;
 use crm_core::rules::Moment;
 use crm_core::scheduler::model::Cluster;
 use crm_core::scheduler::{self, Input};
+use crm_lrm::BuiltIn;
 
 use super::console::{Console, Process, Sink};
 use super::exit::Exit;
@@ -33,12 +35,13 @@ use attribute::{crm_attribute, crm_master, crm_standby};
 use cibadmin::cibadmin;
 use error::crm_error;
 use failcount::crm_failcount;
+use logger::ha_logger;
 use resource::crm_resource;
 use ticket::crm_ticket;
 use verify::crm_verify;
 
-/// What runs a command with its arguments.
-pub type Main = fn(&[String]) -> ExitCode;
+/// What runs a command with its arguments; some look at the agents that the executable carries.
+pub type Main = fn(&[String], &[BuiltIn]) -> ExitCode;
 
 /// Every command here, by name.
 pub const TOOLS: &[(&str, Main)] = &[
@@ -54,6 +57,7 @@ pub const TOOLS: &[(&str, Main)] = &[
     ("crm_ticket", crm_ticket),
     ("crm_verify", crm_verify),
     ("crmadmin", crmadmin),
+    ("ha_logger", ha_logger),
     ("stonith_admin", stonith_admin),
 ];
 
@@ -62,7 +66,15 @@ struct Run<'a> {
     name: &'static str,
     options: Parsed,
     access: Box<dyn Access>,
+    carried: &'a [BuiltIn],
     out: Output<'a>,
+}
+
+/// What a command works on.
+struct Surroundings<'a> {
+    access: Box<dyn Access>,
+    /// Agents that the executable carries.
+    carried: &'a [BuiltIn],
 }
 
 /// A failure that is not the command line's: an optional text of its own, and the code.
@@ -111,11 +123,12 @@ struct Tool {
 }
 
 impl Tool {
-    fn main(&self, arguments: &[String]) -> ExitCode {
-        self.run(arguments, &mut Process, access::open()).into()
+    fn main(&self, arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+        let from = Surroundings { access: access::open(), carried };
+        self.run(arguments, &mut Process, from).into()
     }
 
-    fn run(&self, arguments: &[String], sink: &mut dyn Sink, access: Box<dyn Access>) -> Exit {
+    fn run(&self, arguments: &[String], sink: &mut dyn Sink, from: Surroundings<'_>) -> Exit {
         let options = match parse(self.groups, arguments) {
             Ok(options) => options,
             Err(text) => {
@@ -137,9 +150,9 @@ impl Tool {
         let asked = request(self.name, arguments);
         let destination = options.last("output-to").filter(|d| *d != "-").map(str::to_string);
         match destination {
-            None => self.perform(options, sink, access, &asked),
+            None => self.perform(options, sink, from, &asked),
             Some(path) => match ToFile::create(&path, sink) {
-                Ok(mut file) => self.perform(options, &mut file, access, &asked),
+                Ok(mut file) => self.perform(options, &mut file, from, &asked),
                 Err(error) => {
                     Console::new(sink).error(&format!("{}: {path}: {error}", self.name));
                     Exit::CANNOT_CREATE
@@ -152,7 +165,7 @@ impl Tool {
         &self,
         options: Parsed,
         sink: &mut dyn Sink,
-        access: Box<dyn Access>,
+        from: Surroundings<'_>,
         asked: &str,
     ) -> Exit {
         let style = if options.has("text-fancy") { Style::Fancy } else { self.style };
@@ -167,7 +180,8 @@ impl Tool {
             }
         };
         let out = Output::new(sink, format, options.has("quiet"));
-        let mut run = Run { name: self.name, options, access, out };
+        let Surroundings { access, carried } = from;
+        let mut run = Run { name: self.name, options, access, carried, out };
         let exit = (self.body)(&mut run).unwrap_or_else(|failure| {
             if !failure.text.is_empty() {
                 run.out.error(&failure.text);

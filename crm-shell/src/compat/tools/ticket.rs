@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crm_core::cib::Element;
 use crm_core::cib::tickets::ticket_state;
+use crm_lrm::BuiltIn;
 use crm_messaging::proto::TicketUpdate;
 
 use super::super::exit::Exit;
@@ -61,8 +62,8 @@ const CRM_TICKET: Tool = Tool {
 };
 
 /// Runs `crm_ticket`.
-pub(super) fn crm_ticket(arguments: &[String]) -> ExitCode {
-    CRM_TICKET.main(arguments)
+pub(super) fn crm_ticket(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_TICKET.main(arguments, carried)
 }
 
 fn work(run: &mut Run<'_>) -> Done {

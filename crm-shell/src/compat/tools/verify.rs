@@ -8,6 +8,7 @@ use crm_core::cib::{Element, parse};
 use crm_core::rules::Moment;
 use crm_core::scheduler::model::Severity;
 use crm_core::scheduler::{self, Input};
+use crm_lrm::BuiltIn;
 
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, opt};
@@ -35,8 +36,8 @@ const CRM_VERIFY: Tool = Tool {
 };
 
 /// Runs `crm_verify`.
-pub(super) fn crm_verify(arguments: &[String]) -> ExitCode {
-    CRM_VERIFY.main(arguments)
+pub(super) fn crm_verify(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
+    CRM_VERIFY.main(arguments, carried)
 }
 
 fn source(run: &mut Run<'_>) -> Result<Element, Failure> {

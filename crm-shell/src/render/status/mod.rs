@@ -44,6 +44,8 @@ pub struct View {
     pub detail: bool,
     /// Sum primitives up by agent.
     pub brief: bool,
+    /// Leave out where a resource runs.
+    pub without_nodes: bool,
     /// Every node gets its own line.
     pub individual_nodes: bool,
     /// Only these nodes, if given.

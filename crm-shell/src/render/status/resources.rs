@@ -77,7 +77,7 @@ fn primitive_line(
 ) -> String {
     let resource = &cluster[rsc];
     let several = resource.active_on.len() > 1;
-    let node = node.filter(|_| !several);
+    let node = node.filter(|_| !several && !view.without_nodes);
     let mut line = format!("{name}\t({}):\t", agent_name(&resource.agent));
     if resource.orphan {
         line.push_str(" ORPHANED");
@@ -107,7 +107,7 @@ fn primitive_line(
     if !flags.is_empty() {
         line.push_str(&format!(" ({})", flags.join(", ")));
     }
-    if several && list_nodes {
+    if several && list_nodes && !view.without_nodes {
         if let Some(description) = description(cluster, rsc) {
             line.push_str(&format!(" {description}"));
         }

@@ -105,7 +105,7 @@ fn recorded_lists(cluster: &Cluster, rsc: RscIx, node: &str) -> (String, Option<
     let at = cluster.node_named(node);
     let of_node = cluster.histories.iter().filter(|h| h.rsc == Some(rsc) && Some(h.node) == at);
     let ops: Vec<_> = of_node.flat_map(|h| h.ops.iter().rev()).collect();
-    let private = ops.iter().find_map(|op| op.secure_params.as_deref()).unwrap_or_default();
-    let restart = ops.iter().find_map(|op| op.force_restart.as_deref()).map(str::to_string);
+    let private = ops.iter().find_map(|op| op.rare().secure_params.as_deref()).unwrap_or_default();
+    let restart = ops.iter().find_map(|op| op.rare().force_restart.as_deref()).map(str::to_string);
     (private.to_string(), restart)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crm_core::cib::Version;
+use crm_core::cib::tickets::ticket_state;
 use crm_core::transition::{
     Action, ActionId, ActionKind, AgentRef, Graph, Mark, NodeRef, Presence, ResourceRef,
 };
@@ -242,6 +243,22 @@ fn a_failure_is_counted_and_planned_anew() {
     assert_eq!(n.done(), ["plan"]);
     let cib = n.controller.replica().cib();
     assert_eq!(status::transient(cib, ME, "fail-count-a#start_0"), Some("INFINITY"));
+}
+
+#[test]
+fn a_ticket_that_is_granted_is_dated_and_planned_for() {
+    let mut n = at_rest();
+    let grant = proto::TicketUpdate {
+        ticket: "a".into(),
+        set: [("granted".to_string(), "true".to_string())].into(),
+        ..Default::default()
+    };
+    n.client(1, Request::UpdateTicket(grant.clone()));
+    assert_eq!(n.done(), ["reply 1", "plan"]);
+    let state = ticket_state(n.controller.replica.cib(), "a").cloned();
+    assert_eq!(state.as_ref().and_then(|t| t.attr("last-granted")), Some("1000"));
+    n.client(2, Request::UpdateTicket(grant));
+    assert_eq!(n.done(), ["reply 2"], "what changes nothing is not planned for");
 }
 
 #[test]

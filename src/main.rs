@@ -19,10 +19,11 @@ const PROGRAMS: &[Program] = &[
     ("demo", crm_shell::demo::run),
     ("lab-stage", crm_shell::demo::stage),
     ("links", links),
+    ("man", crm_shell::help::write_manual),
 ];
 
 /// Names that only make sense after `crm`; `crm links` leaves them out.
-const SUBCOMMANDS: &[&str] = &["agent", "demo", "lab-stage", "links"];
+const SUBCOMMANDS: &[&str] = &["agent", "demo", "lab-stage", "links", "man"];
 
 fn main() -> ExitCode {
     let words: Vec<String> =

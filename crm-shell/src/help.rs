@@ -1,5 +1,9 @@
 //! Help, made from the table of commands.
 
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::message::{Message, Printer};
 use crate::table::{Action, Command, EVERYWHERE, Level, available};
 
 /// The help of a level: its commands, one a line.
@@ -129,26 +133,74 @@ pub fn reference() -> String {
     out
 }
 
-/// A manual page in troff, for a level; the root page is `crm(8)`.
-pub fn manual(level: Level) -> String {
-    let name =
-        if level == Level::Root { "crm".to_string() } else { format!("crm-{}", level.name()) };
+/// A manual page in troff, for a level; the root page is `crm(8)`. `usage` is the help of the
+/// command line.
+pub fn manual(level: Level, usage: &str) -> String {
+    let name = page_name(level);
     let mut out = format!(
-        ".TH {} 8 2026-11\n.SH NAME\n{name} \\- {}\n.SH COMMANDS\n",
+        ".TH {} 8 2026-11 \"crm {}\" \"Cluster administration\"\n.SH NAME\n{name} \\- {}\n",
         name.to_uppercase(),
-        level.about()
+        env!("CARGO_PKG_VERSION"),
+        troff(level.about())
     );
+    if level == Level::Root {
+        let (synopsis, options) = usage.split_once("\n\n").unwrap_or((usage, ""));
+        let synopsis = synopsis.trim_start_matches("Usage: ");
+        out.push_str(&format!(".SH SYNOPSIS\n{}\n", troff(synopsis)));
+        out.push_str(&format!(".SH OPTIONS\n.nf\n{}\n.fi\n", troff(options.trim_end())));
+    } else {
+        let word = level.name();
+        out.push_str(&format!(".SH SYNOPSIS\ncrm {word} COMMAND [ARGUMENT ...]\n"));
+    }
+    out.push_str(".SH COMMANDS\n");
     for c in level.commands().iter().chain(EVERYWHERE) {
-        out.push_str(&format!(".TP\n.B {}\n{}\n", troff(c.usage), troff(c.about)));
-        if !c.help.is_empty() {
-            out.push_str(&format!("{}\n", troff(c.help)));
+        out.push_str(&format!(".TP\n.B {}\n{}.\n", troff(c.usage), troff(&capital(c.about))));
+        let names: Vec<&str> = c.aliases.iter().chain(c.old).copied().collect();
+        if !names.is_empty() {
+            out.push_str(&format!("Also: {}.\n", troff(&names.join(", "))));
+        }
+        if let Action::Absent(why) = c.action {
+            out.push_str(&format!("Not available: {}.\n", troff(why)));
+        }
+        for line in c.help.lines() {
+            out.push_str(&format!(".br\n{}\n", troff(line)));
         }
     }
+    let others = Level::ALL.iter().filter(|l| **l != level);
+    let others: Vec<String> = others.map(|l| format!("{}(8)", page_name(*l))).collect();
+    out.push_str(&format!(".SH SEE ALSO\n{}\n", troff(&others.join(", "))));
     out
 }
 
+/// The name of the manual page of a level.
+pub fn page_name(level: Level) -> String {
+    if level == Level::Root { "crm".to_string() } else { format!("crm-{}", level.name()) }
+}
+
+/// `crm man DIR`: writes the manual pages `crm.8` and one for every level.
+pub fn write_manual(arguments: &[String]) -> ExitCode {
+    let mut printer = Printer::default();
+    let [directory] = arguments else {
+        printer.say(&Message::error("usage: crm man DIR"));
+        return ExitCode::from(2);
+    };
+    for l in Level::ALL {
+        let path = Path::new(directory).join(format!("{}.8", page_name(*l)));
+        if let Err(e) = std::fs::write(&path, manual(*l, crate::run::USAGE)) {
+            printer.say(&Message::error(format!("man: {}: {e}", path.display())));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 fn troff(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('-', "\\-")
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    // A dot or quote at the beginning of a line would be a request.
+    let line = |l: &str| {
+        if l.starts_with(['.', '\'']) { format!("\\&{l}") } else { l.to_string() }
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn capital(text: &str) -> String {
@@ -168,7 +220,10 @@ mod tests {
                 let words = if *l == Level::Root { &words[1..] } else { &words[..] };
                 assert!(topic(Level::Root, words).is_some(), "{words:?}");
             }
-            assert!(manual(*l).contains(".SH COMMANDS"));
+            let page = manual(*l, "Usage: crm\n\n  -f");
+            for c in l.commands() {
+                assert!(page.contains(&format!(".B {}\n", troff(c.usage))), "{}", c.name);
+            }
         }
         assert!(topic(Level::Root, &["nosuchtopic".into()]).is_none());
     }

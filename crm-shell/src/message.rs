@@ -175,6 +175,8 @@ pub struct Printer {
     pub json: bool,
     /// What is printed and said instead of written, for callers that want the text.
     pub captured: Option<String>,
+    /// With `json`: what the command that runs has printed as text.
+    plain: Option<String>,
     last: Option<String>,
     errors: usize,
 }
@@ -186,6 +188,11 @@ impl Printer {
             return;
         }
         let end = if text.ends_with('\n') { "" } else { "\n" };
+        if let Some(plain) = &mut self.plain {
+            plain.push_str(text);
+            plain.push_str(end);
+            return;
+        }
         if let Some(captured) = &mut self.captured {
             captured.push_str(text);
             captured.push_str(end);
@@ -203,8 +210,23 @@ impl Printer {
     /// It has no form in JSON; nothing was printed.
     pub fn print_json(&mut self, value: &impl serde::Serialize) -> crate::session::Outcome {
         let text = serde_json::to_string(value).map_err(|e| format!("JSON: {e}"))?;
+        let plain = self.plain.take();
         self.print(&text);
+        self.plain = plain;
         Ok(())
+    }
+
+    /// A command begins; with JSON, what it prints as text is kept until [`end`](Printer::end).
+    pub fn begin(&mut self) {
+        self.plain = self.json.then(String::new);
+    }
+
+    /// A command has ended: what it printed as text becomes one object with its lines.
+    pub fn end(&mut self, command: &str) {
+        let Some(plain) = self.plain.take().filter(|p| !p.is_empty()) else { return };
+        let lines: Vec<&str> = plain.lines().collect();
+        let object = serde_json::json!({ "command": command, "lines": lines });
+        self.print(&object.to_string());
     }
 
     /// Says something on standard error; the same thing only once in a row.
@@ -236,6 +258,20 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn with_json_text_becomes_lines_and_values_stay_as_they_are() {
+        let mut printer =
+            Printer { json: true, captured: Some(String::new()), ..Printer::default() };
+        printer.begin();
+        printer.print("a\nb");
+        assert!(printer.print_json(&serde_json::json!({ "x": 1 })).is_ok());
+        printer.end("node show");
+        printer.begin();
+        printer.end("node online");
+        let expected = "{\"x\":1}\n{\"command\":\"node show\",\"lines\":[\"a\",\"b\"]}\n";
+        assert_eq!(printer.captured.as_deref(), Some(expected));
+    }
 
     #[test]
     fn a_message_points_at_the_word() {

@@ -30,7 +30,8 @@ enum Parsed {
     Wrong(String),
 }
 
-const USAGE: &str = "\
+/// The help of the command line.
+pub const USAGE: &str = "\
 Usage: crm [OPTION ...] [LEVEL ...] [COMMAND [ARGUMENT ...]]
 
 Without a command: a prompt on a terminal, else a batch from standard input.
@@ -42,7 +43,7 @@ Without a command: a prompt on a terminal, else a batch from standard input.
   -w, --wait               wait for the cluster after each change
   -D, --display MODE       plain, color, color-always
   -o, --opt NAME=VALUE     set an option of the shell (core.check_mode=relaxed)
-      --json               messages as JSON, one a line
+      --json               output and messages as JSON, one value a line
   -h, --help               this text; 'crm help' has the levels and commands
       --version            the version
 
@@ -58,7 +59,9 @@ pub fn run(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Parsed::Wrong(text) => {
+            let json = arguments.iter().any(|a| a == "--json");
             let mut printer = Printer::default();
+            printer.json = json;
             printer.say(&Message::error(text).help("'crm --help' has all options"));
             return ExitCode::from(2);
         }

@@ -329,7 +329,17 @@ impl Session {
             return Err(Message::error(text).at(call.place(given.saturating_sub(1))).into());
         }
         match call.command.action {
-            Action::Run(run) | Action::Navigate(run) => run(self, call),
+            Action::Run(run) | Action::Navigate(run) => {
+                let at = self.level();
+                let name = match at {
+                    Level::Root => call.command.name.to_string(),
+                    _ => format!("{} {}", at.name(), call.command.name),
+                };
+                self.printer.begin();
+                let outcome = run(self, call);
+                self.printer.end(&name);
+                outcome
+            }
             Action::Absent(why) => {
                 Err(Message::error(format!("{}: {why}", call.command.name)).into())
             }

@@ -117,11 +117,12 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     let mut strange = Vec::new();
     let text = match editor.now.select(&wanted, &editor.start) {
         Ok(selection) if json => {
-            let all = selection.objects.iter().map(|o| {
+            let object = |o: &Object<'_>| {
                 let text = editor.now.show(o, &style);
                 serde_json::json!({ "kind": o.kind.keyword(), "id": o.id, "text": text })
-            });
-            serde_json::Value::from(all.collect::<Vec<_>>()).to_string()
+            };
+            let all: Vec<serde_json::Value> = selection.objects.iter().map(object).collect();
+            return session.printer.print_json(&all);
         }
         Ok(selection) if xml => cib_xml(&editor.base, &editor.now, &selection.objects, &style),
         Ok(selection) => {

@@ -15,10 +15,9 @@ pub fn why(session: &mut Session, call: &Call<'_>) -> Outcome {
     let base = session.access.cib()?;
     let (text, json) = foresee::why(&base, &name)?;
     if session.printer.json {
-        session.printer.print(&json.to_string());
-    } else {
-        session.printer.print(&text);
+        return session.printer.print_json(&json);
     }
+    session.printer.print(&text);
     Ok(())
 }
 
@@ -54,8 +53,7 @@ pub fn simulate(session: &mut Session, call: &Call<'_>) -> Outcome {
     let base = session.access.cib()?;
     let outcome = foresee::pretend(&base, &event)?;
     session.editor = None;
-    print_outcome(session, &outcome);
-    Ok(())
+    print_outcome(session, &outcome)
 }
 
 fn known_nodes(
@@ -94,14 +92,13 @@ fn place_of(
     Ok((element.id().unwrap_or(name).to_string(), nodes))
 }
 
-fn print_outcome(session: &mut Session, outcome: &Foreseen) {
+fn print_outcome(session: &mut Session, outcome: &Foreseen) -> Outcome {
     if session.printer.json {
         let effects: Vec<&str> = outcome.effects.iter().map(|e| e.text.as_str()).collect();
         let json = serde_json::json!({
             "effects": effects, "before": outcome.before, "after": outcome.after,
         });
-        session.printer.print(&json.to_string());
-        return;
+        return session.printer.print_json(&json);
     }
     let mut out = String::from("What would happen:\n");
     list(&outcome.effects, &mut out);
@@ -113,6 +110,7 @@ fn print_outcome(session: &mut Session, outcome: &Foreseen) {
         out.push_str(&format!("  {resource:width$}  {arrow}\n"));
     }
     session.printer.print(&out);
+    Ok(())
 }
 
 fn list(effects: &[Effect], out: &mut String) {
@@ -185,8 +183,7 @@ pub fn lint(session: &mut Session, _call: &Call<'_>) -> Outcome {
             .iter()
             .map(|f| serde_json::json!({ "rule": f.rule, "object": f.object, "message": f.text, "help": f.help }))
             .collect();
-        session.printer.print(&serde_json::Value::from(all).to_string());
-        return Ok(());
+        return session.printer.print_json(&all);
     }
     let mut out = String::new();
     for finding in &findings {

@@ -158,6 +158,11 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     if let Some(name) = &only {
         check_node(session, name, "show")?;
     }
+    if session.printer.json {
+        let mut nodes = crate::status::look_at(session)?.nodes;
+        nodes.retain(|n| only.as_ref().is_none_or(|o| *o == n.name));
+        return session.printer.print_json(&nodes);
+    }
     let editor = open(session)?;
     let status = editor.base.child("status");
     let mut out = String::new();

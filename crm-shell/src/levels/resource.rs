@@ -587,13 +587,32 @@ fn utilization(session: &mut Session, call: &Call<'_>) -> Outcome {
 // === looking ===
 
 fn status(session: &mut Session, call: &Call<'_>) -> Outcome {
+    if session.printer.json {
+        return rows(session, call);
+    }
     if call.arguments.is_empty() {
         return crate::status::resources(session);
     }
     locate(session, call)
 }
 
+/// The resources of the overview, or those that are named, as JSON.
+fn rows(session: &mut Session, call: &Call<'_>) -> Outcome {
+    editor::settle(session)?;
+    session.editor = None;
+    let names = call.texts();
+    let mut rows = crate::status::look_at(session)?.resources;
+    if let Some(at) = names.iter().position(|n| !rows.iter().any(|r| r.name == *n)) {
+        return Err(not_found(&names[at], call, at));
+    }
+    rows.retain(|r| names.is_empty() || names.contains(&r.name));
+    session.printer.print_json(&rows)
+}
+
 fn locate(session: &mut Session, call: &Call<'_>) -> Outcome {
+    if session.printer.json {
+        return rows(session, call);
+    }
     editor::settle(session)?;
     session.editor = None;
     let mut ids = call.texts();

@@ -99,6 +99,10 @@ impl Access for FileAccess {
     }
 
     fn update_attribute(&mut self, update: &proto::AttributeUpdate) -> Result<()> {
+        if update.delay_only {
+            // Nothing waits in a file.
+            return Ok(());
+        }
         let mut cib = self.cib()?;
         let before = cib.clone();
         let change = AttributeChange {

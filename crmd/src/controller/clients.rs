@@ -1,5 +1,7 @@
 //! Requests of local clients.
 
+use std::time::Duration;
+
 use crm_core::cib::attributes::{AttributeChange, set_attribute, value_of};
 use crm_core::cib::{Element, Patch, Version, parse};
 use crm_messaging::group::NodeId;
@@ -132,6 +134,13 @@ impl Controller {
                 Ok(()) => self.commit_attribute(id, update, 0),
             },
             Request::UpdateAttribute(update) => {
+                let said = update.delay_ms.map(Duration::from_millis);
+                let change = update.change_delay || update.delay_only;
+                let delay = self.damping.delay(&update.name, said, change);
+                if update.delay_only {
+                    return self.reply(id, Reply::Done);
+                }
+                let damped = !delay.is_zero() && !self.damping.is_full();
                 let request = self.wait(Waiting::Attribute(id));
                 self.send(Body::Attribute(AttributeMessage {
                     request,
@@ -140,6 +149,8 @@ impl Controller {
                     value: update.value,
                     delta: update.delta,
                     set: update.set,
+                    damped,
+                    delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                 }));
             }
             Request::UpdateTicket(update) => {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crm_core::cib::Version;
-use crm_core::cib::attributes::{AttributeChange, set_attribute};
+use crm_core::cib::attributes::{self, AttributeChange, set_attribute};
 use crm_core::cib::tickets::{TicketChange, change_ticket};
 use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
 use crm_messaging::proto::peer::{
     AttributeChange as AttributeMessage, Commit, Failure, Fenced, Forget, LeaseOver, Order,
-    Result as OpResult, Step, Stored, TicketChange as TicketMessage,
+    Result as OpResult, Settle, Step, Stored, TicketChange as TicketMessage,
 };
 
 use super::history;
@@ -31,6 +31,7 @@ impl Controller {
             Body::Commit(commit) => self.deliver_commit(from, &commit),
             Body::Stored(stored) => self.deliver_stored(from, &stored),
             Body::Attribute(change) => self.deliver_attribute(from, &change),
+            Body::Settle(settle) => self.deliver_settle(&settle.changes),
             Body::Ticket(change) => self.deliver_ticket(from, &change),
             Body::Order(order) => self.deliver_order(from, order),
             Body::Result(result) => self.deliver_result(from, &result),
@@ -103,6 +104,28 @@ impl Controller {
     }
 
     fn deliver_attribute(&mut self, from: NodeId, change: &AttributeMessage) {
+        let own = from == self.settings.local;
+        let known = if change.damped {
+            let due = self.now.mono + Duration::from_millis(change.delay_ms);
+            self.damping.announced(change, own.then_some(due));
+            attributes::node_id(self.replica.cib(), &change.node).is_some()
+        } else {
+            self.set_attribute(change)
+        };
+        if own {
+            self.attribute_done(change.request, known, &change.node);
+        }
+    }
+
+    fn deliver_settle(&mut self, changes: &[AttributeMessage]) {
+        for change in changes {
+            self.set_attribute(change);
+        }
+    }
+
+    /// Says whether the node is known.
+    fn set_attribute(&mut self, change: &AttributeMessage) -> bool {
+        self.damping.settled(change);
         let mut known = false;
         let changed = self.replica.update_status(|cib| {
             known = set_attribute(
@@ -123,8 +146,17 @@ impl Controller {
             self.event("attribute", &change.node, "", text);
             self.replan(&format!("the attribute {} has changed", change.name));
         }
-        if from == self.settings.local {
-            self.attribute_done(change.request, known, &change.node);
+        known
+    }
+
+    /// Ends the wait of values whose time is over.
+    pub(super) fn settle_attributes(&mut self) {
+        if !self.is_in_step() {
+            return;
+        }
+        let changes = self.damping.over(self.now.mono);
+        if !changes.is_empty() {
+            self.send(Body::Settle(Settle { changes }));
         }
     }
 

@@ -61,6 +61,8 @@ impl Controller {
                 Departure::Lost => self.left.remove(node),
             };
             self.stored.remove(node);
+            let name = self.name_of(*node);
+            self.damping.forget(&name);
         }
         let came_alone = view.joined.iter().all(|n| *n == self.settings.local);
         let step = matches!(self.phase, Phase::InStep) && came_alone;

@@ -11,6 +11,7 @@
 
 mod clients;
 mod coordinator;
+mod damping;
 mod deliver;
 mod devices;
 mod effects;
@@ -38,6 +39,7 @@ use crm_messaging::proto::peer::envelope::Body;
 use clients::Waiting;
 pub use clients::{Request, RequestId};
 use coordinator::Duty;
+use damping::Damping;
 pub use effects::{Effect, FenceTask, FenceVerdict, Input, Now, Planned, Refusal, Reply, Series};
 use fencing::Witnessed;
 use local::Local;
@@ -91,6 +93,7 @@ pub struct Controller {
     /// When a disk that refused is tried again.
     storage_retry: Option<Duration>,
     local: Local,
+    damping: Damping,
     duty: Option<Duty>,
     /// Fencing orders that were given and not yet recorded as done or failed.
     witnessed: BTreeMap<(NodeId, u64), Witnessed>,
@@ -139,6 +142,7 @@ impl Controller {
             storage_error: None,
             storage_retry: None,
             local: Local::default(),
+            damping: Damping::default(),
             duty: None,
             witnessed: BTreeMap::new(),
             cold: false,
@@ -177,6 +181,7 @@ impl Controller {
         }
         self.check_lease();
         self.retry_disk();
+        self.settle_attributes();
         self.coordinate();
         std::mem::take(&mut self.out)
     }
@@ -185,7 +190,8 @@ impl Controller {
     pub fn wake_at(&self) -> Option<Duration> {
         let lease = self.lease_end.filter(|_| !self.lease_overrun && self.is_busy());
         let duty = self.duty.as_ref().and_then(|d| d.wake_at(self.hold_until));
-        [duty, lease, self.storage_retry].into_iter().flatten().min()
+        let damping = self.damping.wake_at().filter(|_| self.is_in_step());
+        [duty, lease, self.storage_retry, damping].into_iter().flatten().min()
     }
 
     /// The replicated document.

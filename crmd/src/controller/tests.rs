@@ -262,6 +262,31 @@ fn a_ticket_that_is_granted_is_dated_and_planned_for() {
 }
 
 #[test]
+fn a_damped_attribute_takes_effect_when_its_time_is_over() {
+    let mut n = at_rest();
+    let ping = |value: &str, delay_ms| proto::AttributeUpdate {
+        node: "n1".into(),
+        name: "pingd".into(),
+        value: Some(value.into()),
+        transient: true,
+        delay_ms,
+        ..Default::default()
+    };
+    n.client(1, Request::UpdateAttribute(ping("1", Some(50))));
+    assert_eq!(n.done(), ["reply 1"]);
+    n.client(2, Request::UpdateAttribute(ping("0", None)));
+    assert_eq!(n.done(), ["reply 2"], "the delay is remembered");
+    n.ms += 30;
+    n.feed(Input::Tick);
+    assert_eq!(n.done(), Vec::<String>::new());
+    n.ms += 30;
+    n.feed(Input::Tick);
+    assert_eq!(n.done(), ["plan"]);
+    let pair = n.controller.replica.cib().find_id("status-1-pingd").cloned();
+    assert_eq!(pair.as_ref().and_then(|p| p.attr("value")), Some("0"));
+}
+
+#[test]
 fn orders_of_another_ring_or_of_nobody_are_refused() {
     let mut n = at_rest();
     let order = |seq: u64| Order {

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use crm_core::cib::Element;
 use crm_lrm::BuiltIn;
+use crm_messaging::proto::AttributeUpdate;
 
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, opt};
-use super::attribute::Target;
-use super::{Done, Failure, Run, Tool, usage};
+use super::attribute::{Target, arithmetic};
+use super::{Done, Failure, Run, Tool, milliseconds, usage};
 use crate::render::report::Style;
 
 const ATTRD_UPDATER: Tool = Tool {
@@ -21,13 +22,13 @@ const ATTRD_UPDATER: Tool = Tool {
                 opt('n', "name", Value::Required("NAME"), "The attribute"),
                 opt('U', "update", Value::Required("VALUE"), "Set the value"),
                 opt('B', "update-both", Value::Required("VALUE"), "Set value and delay"),
-                opt('Y', "update-delay", Value::None, "Set the delay only"),
+                opt('Y', "update-delay", Value::None, "Set the delay only (with -d)"),
                 opt('D', "delete", Value::None, "Delete the attribute"),
                 opt('Q', "query", Value::None, "Show the value"),
                 opt('A', "all", Value::None, "On all nodes"),
                 opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
-                opt('R', "refresh", Value::None, "Accepted: every value is always written at once"),
-                opt('d', "delay", Value::Required("TIME"), "Accepted: values are written at once"),
+                opt('R', "refresh", Value::None, "Does nothing: what is set is in the status"),
+                opt('d', "delay", Value::Required("TIME"), "Time for others to change with it"),
                 opt('s', "set", Value::Required("SET"), "The attribute set"),
                 opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
                 opt('q', "quiet", Value::None, "Say nothing"),
@@ -55,12 +56,41 @@ fn attrd(run: &mut Run<'_>) -> Done {
         .iter()
         .find_map(|o| run.options.last(o))
         .map(str::to_string);
-    if value.is_none() && !run.options.has("delete") {
+    let asked_for = |option: &str| run.options.has(option);
+    if value.is_none() && !asked_for("delete") && !asked_for("update-delay") {
         return attrd_query(run, &name);
     }
+    attrd_update(run, name, value)
+}
+
+fn attrd_update(run: &mut Run<'_>, name: String, value: Option<String>) -> Done {
     let node = run.node()?;
-    let target = Target::node(node, name, true);
-    target.change(run, value.as_deref())?;
+    let cib = run.access.cib()?;
+    let target = Target::node(node.clone(), name.clone(), true);
+    target.check_node(&cib)?;
+    let old = target.pairs(&cib).find_map(|p| p.attr("value"));
+    let delay_ms =
+        match run.options.last("delay") {
+            None => None,
+            Some(text) => Some(milliseconds(text).ok_or_else(|| {
+                usage("attrd_updater", &format!("'{text}' is no time for --delay"))
+            })?),
+        };
+    let (both, only) = (run.options.has("update-both"), run.options.has("update-delay"));
+    if (both || only) && delay_ms.is_none() {
+        return Err(usage("attrd_updater", "-B and -Y need --delay"));
+    }
+    run.access.update_attribute(&AttributeUpdate {
+        node,
+        name,
+        value: value.map(|v| arithmetic(&v, old)),
+        transient: true,
+        set: run.options.last("set").unwrap_or_default().to_string(),
+        delta: None,
+        delay_ms,
+        change_delay: both,
+        delay_only: only,
+    })?;
     Ok(Exit::OK)
 }
 

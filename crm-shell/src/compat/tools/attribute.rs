@@ -429,6 +429,7 @@ impl Target {
                     transient: *transient,
                     set: self.set.clone().unwrap_or_default(),
                     delta: None,
+                    ..AttributeUpdate::default()
                 })?;
             }
             Place::Node { transient: true, .. } => {
@@ -478,7 +479,7 @@ impl Target {
 }
 
 /// `value++` and `value+=N` count from the old number (O-183).
-fn arithmetic(text: &str, old: Option<&str>) -> String {
+pub(super) fn arithmetic(text: &str, old: Option<&str>) -> String {
     let step = match text.strip_prefix("value") {
         Some("++") => Some(1),
         Some(rest) => rest.strip_prefix("+=").and_then(|n| n.parse::<i64>().ok()),

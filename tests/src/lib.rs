@@ -2,4 +2,5 @@
 
 pub mod checker;
 pub mod conformance;
+pub mod recorded;
 pub mod shell_suite;

@@ -40,7 +40,7 @@ pub(super) fn write(
     cib.set_attr("execution-date", now_s.to_string());
     let text = cib.to_pretty();
     let space = nix::sys::statvfs::statvfs(directory)?;
-    let free = u64::from(space.blocks_available()) * space.fragment_size();
+    let free = space.blocks_available() * space.fragment_size();
     if free < SPARE_BYTES + text.len() as u64 {
         drop_surplus(directory, series, most, MAX_BYTES / 2);
         return Err(std::io::Error::other(format!(

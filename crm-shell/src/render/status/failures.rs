@@ -10,7 +10,7 @@ use super::when::{ctime, duration, offset_time};
 use crate::render::report::Part;
 
 /// Words for how the executor's part of an operation ended.
-fn status_text(status: i32) -> &'static str {
+pub fn status_text(status: i32) -> &'static str {
     match status {
         -1 => "pending",
         0 => "complete",

@@ -18,7 +18,7 @@ pub use attributes::{attribute_items, attributes_element};
 pub use facts::{
     Counts, agent_name, configured_role, counts, is_active, printable_id, result_text,
 };
-pub use failures::{failure_items, failures_element};
+pub use failures::{failure_items, failures_element, status_text};
 pub use headline::{
     Headline, ban_items, bans_element, headline_items, maintenance_notice, summary_element,
     ticket_items, tickets_element,

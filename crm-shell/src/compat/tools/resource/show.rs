@@ -9,6 +9,7 @@ use super::{NAME, asked, configured, instances, named, node, not_found, resource
 use crate::render::report::Part;
 use crate::render::status::{
     View, agent_name, ctime, printable_id, resource_items, resource_line, resources_element,
+    status_text,
 };
 
 /// `--list`.
@@ -57,26 +58,6 @@ pub(super) fn list_raw(run: &mut Run<'_>) -> Done {
     let ids: Vec<String> = leaves.iter().map(|leaf| cluster[*leaf].id.to_string()).collect();
     names(run, "resource names", Some("resource"), &ids);
     Ok(Exit::OK)
-}
-
-/// The words of `op-status`.
-fn status_word(status: i32) -> &'static str {
-    match status {
-        -1 => "pending",
-        0 => "complete",
-        1 => "Cancelled",
-        2 => "Timed Out",
-        3 => "NOT SUPPORTED",
-        4 => "Error",
-        5 => "Hard error",
-        6 => "Fatal error",
-        7 => "NOT INSTALLED",
-        8 => "NOT CONNECTED",
-        9 => "INVALID",
-        10 => "NO FENCE DEVICE",
-        11 => "No secrets",
-        _ => "UNKNOWN!",
-    }
 }
 
 /// `--list-operations` and `--list-all-operations`.
@@ -131,7 +112,7 @@ fn operation(
     ];
     facts.extend(changed.as_ref().map(|time| format!("last-rc-change='{time}'")));
     facts.extend(op.exec_time.map(|ms| format!("exec={ms}ms")));
-    let status = status_word(op.status);
+    let status = status_text(op.status);
     let line = resource_line(cluster, &view, rsc, false);
     run.say(&format!("{line}: {} ({}): {status}", op.key, facts.join(", ")));
     let mut element = Element::new("operation")

@@ -172,18 +172,29 @@ fn placement(cluster: &Cluster) -> Placement {
     out
 }
 
-/// Why a resource is where it is, or a node in its state; text, and the same as JSON.
+/// Why a resource is where it is, on all nodes or on one, or a node in its state; text, and the
+/// same as JSON.
 ///
 /// # Errors
 /// Nobody knows the name; see [`document`].
-pub fn why(base: &Element, name: &str) -> Result<(String, serde_json::Value), Failure> {
+pub fn why(
+    base: &Element,
+    name: &str,
+    on: Option<&str>,
+) -> Result<(String, serde_json::Value), Failure> {
     let configuration = base.child("configuration").cloned();
     let configuration = configuration.unwrap_or_else(|| Element::new("configuration"));
     let cib = document(base, &configuration)?;
     let cluster = decide(&cib).cluster;
     let json = |r: Result<serde_json::Value, serde_json::Error>| r.unwrap_or_default();
     if let Some(rsc) = cluster.resource(name) {
-        let report = explain::resource(&cluster, rsc);
+        let mut report = explain::resource(&cluster, rsc);
+        if let Some(node) = on {
+            let Some(node) = find_node(&cluster, node) else {
+                return Err(format!("why: there is no node {node}").into());
+            };
+            report = report.on_node(&cluster[node].name);
+        }
         return Ok((report.to_string(), json(serde_json::to_value(&report))));
     }
     if let Some(node) = find_node(&cluster, name) {

@@ -7,6 +7,8 @@
 //!
 //! [`Input::record`]: crate::scheduler::Input::record
 
+mod chain;
+mod course;
 mod node;
 mod resource;
 mod source;
@@ -19,7 +21,8 @@ use serde::Serialize;
 use crate::Score;
 use crate::scheduler::model::{self, Cluster, NodeIx, RscIx};
 
-pub use node::{NodeReport, node};
+pub use chain::{ActionReport, Reason, action, actions};
+pub use node::{FencingReport, NodeReport, node};
 pub use resource::{Obstacle, PromotionReport, ResourceReport, Verdict, resource};
 pub use source::{Origin, Source};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::Score;
-use crate::scheduler::model::{Cluster, NodeIx, Role, RscIx};
+use crate::scheduler::model::{Cause, Cluster, Fact, Ground, NodeIx, Role, RscIx};
 
-use super::source::remedy;
-use super::{Contribution, NodeScore, Source, score_as_text, scores, steps};
+use super::chain::{self, ActionReport, Reason};
+use super::{Contribution, NodeScore, course, score_as_text, scores, steps};
 
 /// What is to be known about a resource.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -25,8 +25,16 @@ pub struct ResourceReport {
     pub assigned: Option<Arc<str>>,
     /// What decided.
     pub verdict: Verdict,
+    /// For a primitive that changes or does not run: why, back to the event.
+    pub because: Vec<Reason>,
+    /// For a primitive that has a node and cannot start there now: what holds it.
+    pub held: Vec<Reason>,
+    /// For one that does not run and should: what a person can do about it.
+    pub remedy: Option<String>,
     /// For a resource that gets no node: what keeps it from each one.
     pub obstacles: Vec<Obstacle>,
+    /// What is to be done to it, and why.
+    pub actions: Vec<ActionReport>,
     /// The scores on every node.
     pub scores: Vec<NodeScore>,
     /// How its promotion score came about, for instances of promotable clones.
@@ -40,10 +48,10 @@ pub struct ResourceReport {
 pub struct Obstacle {
     /// The node.
     pub node: Arc<str>,
-    /// What is in the way.
-    pub reason: String,
+    /// What is in the way, back to the event.
+    pub because: Vec<Reason>,
     /// What a person can do about it.
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
 }
 
 /// How the promotion score of an instance came about.
@@ -82,10 +90,37 @@ pub enum Verdict {
     SeeParts,
 }
 
+impl ResourceReport {
+    /// Only what is about one node, here and inside.
+    #[must_use]
+    pub fn on_node(mut self, node: &str) -> ResourceReport {
+        self.obstacles.retain(|o| &*o.node == node);
+        self.scores.retain(|s| &*s.node == node);
+        self.actions.retain(|a| a.node.as_deref() == Some(node));
+        self.parts = self.parts.into_iter().map(|part| part.on_node(node)).collect();
+        self
+    }
+}
+
 /// Reports about a resource and everything inside.
 pub fn resource(cluster: &Cluster, rsc: RscIx) -> ResourceReport {
     let r = &cluster[rsc];
     let scores = scores(cluster, rsc);
+    let runs = r.assigned.is_some_and(|n| r.active_on.contains(&n)) || !r.managed;
+    let held = if runs || r.assigned.is_none() { Vec::new() } else { chain::held(cluster, rsc) };
+    let stays = r.active_on[..] == *r.assigned.as_slice();
+    let changes = !(stays && r.role == r.next_role && r.assigned.is_some());
+    let because = if r.is_primitive() && (changes || r.failed) {
+        chain::chain(cluster, Some(Ground::Resource(rsc, Fact::Course)), false)
+    } else {
+        Vec::new()
+    };
+    let stopped = r.is_primitive() && r.managed && r.assigned.is_none();
+    let remedy = if !held.is_empty() {
+        course::remedy(&held)
+    } else {
+        course::remedy(&because).filter(|_| stopped)
+    };
     ResourceReport {
         resource: r.id.clone(),
         role: r.role.as_str(),
@@ -93,7 +128,11 @@ pub fn resource(cluster: &Cluster, rsc: RscIx) -> ResourceReport {
         active: r.active_on.iter().map(|&n| cluster[n].name.clone()).collect(),
         assigned: r.assigned.map(|n| cluster[n].name.clone()),
         verdict: verdict(cluster, rsc, &scores),
+        because,
+        held,
+        remedy,
         obstacles: obstacles(cluster, rsc),
+        actions: chain::of(cluster, &r.actions),
         scores,
         promotion: promotion(cluster, rsc),
         parts: r.children.iter().map(|&child| resource(cluster, child)).collect(),
@@ -111,7 +150,7 @@ fn verdict(cluster: &Cluster, rsc: RscIx, scores: &[NodeScore]) -> Verdict {
     let Some(assigned) = r.assigned else {
         return if cluster.options.stop_all {
             Verdict::StopAll
-        } else if r.goal == Some(Role::Stopped) {
+        } else if r.goal == Some(Role::Stopped) || is_to_stop(cluster, rsc) {
             Verdict::NextRoleStopped
         } else {
             Verdict::NoUsableNode
@@ -123,43 +162,31 @@ fn verdict(cluster: &Cluster, rsc: RscIx, scores: &[NodeScore]) -> Verdict {
     if equals > 1 { Verdict::AmongEquals } else { Verdict::BestScore }
 }
 
-/// For a managed leaf without a node: per node the first step that ruled it out, else what makes
-/// the node unavailable.
+/// True if placement was told that it is to stop.
+pub(super) fn is_to_stop(cluster: &Cluster, rsc: RscIx) -> bool {
+    let steps = cluster[rsc].allowed.contributions();
+    steps.iter().any(|step| step.cause == Cause::NextRoleStopped)
+}
+
+/// For a managed leaf without a node that may run: what keeps it from each one.
 fn obstacles(cluster: &Cluster, rsc: RscIx) -> Vec<Obstacle> {
     let r = &cluster[rsc];
-    if !r.is_primitive() || !r.managed || r.assigned.is_some() || cluster.options.stop_all {
+    if !r.is_primitive()
+        || !r.managed
+        || r.assigned.is_some()
+        || cluster.options.stop_all
+        || is_to_stop(cluster, rsc)
+    {
         return Vec::new();
     }
-    let obstacle = |node: NodeIx| {
-        let about = r.allowed.contributions().iter().filter(|step| step.node == node);
-        let ban = about.clone().find(|step| step.score.is_forbidden());
-        let ban = ban.or_else(|| about.min_by_key(|step| step.score));
-        let name = cluster[node].name.clone();
-        let negative = r.allowed.score(node).is_some_and(|score| score < Score::ZERO);
-        match (ban, super::node::unavailable(cluster, node)) {
-            (Some(step), _) if negative => Obstacle {
-                node: name,
-                reason: Source::of(cluster, rsc, node, step.cause).to_string(),
-                remedy: remedy(step.cause),
-            },
-            (_, Some(reason)) => Obstacle {
-                node: name,
-                reason: reason.into(),
-                remedy: Some("make the node available"),
-            },
-            (None, None) => Obstacle {
-                node: name,
-                reason: "the node is not in its table: symmetric-cluster is false".into(),
-                remedy: Some("add a location constraint that allows the node"),
-            },
-            (Some(_), None) => Obstacle {
-                node: name,
-                reason: "it was not chosen when it was decided".into(),
-                remedy: None,
-            },
-        }
+    let obstacle = |&node: &NodeIx| {
+        let because = chain::of_obstacle(cluster, rsc, node);
+        let cause = course::ban(cluster, rsc, node).map(|step| step.cause);
+        let by_cause = cause.and_then(super::source::remedy).map(Into::into);
+        let remedy = by_cause.or_else(|| course::remedy(&because));
+        Obstacle { node: cluster[node].name.clone(), because, remedy }
     };
-    cluster.node_order.iter().map(|&node| obstacle(node)).collect()
+    cluster.node_order.iter().map(obstacle).collect()
 }
 
 fn promotion(cluster: &Cluster, rsc: RscIx) -> Option<PromotionReport> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::scheduler::model::{Cause, Cluster, ColocationIx, NodeIx, RscIx};
 
-/// The id in the CIB, or the documented rule, behind a contribution.
+/// What is named as the end of an explanation: something in the CIB, or a documented rule.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Origin {
@@ -19,6 +19,23 @@ pub enum Origin {
     Rule {
         /// Its number.
         rule: &'static str,
+    },
+    /// A recorded operation, or the history of a resource.
+    Operation {
+        /// Its `id`.
+        id: Arc<str>,
+        /// The node that it was recorded on.
+        node: Arc<str>,
+    },
+    /// The state of a node.
+    Node {
+        /// Its name.
+        node: Arc<str>,
+    },
+    /// A cluster option.
+    Option {
+        /// Its name.
+        name: &'static str,
     },
 }
 
@@ -59,7 +76,7 @@ impl Source {
                     None => Source::rule("P-59", text),
                 }
             }
-            Cause::Stickiness => meta(cluster, rsc, "resource-stickiness", "P-62"),
+            Cause::Stickiness => stickiness(cluster, rsc),
             Cause::FailureThreshold => {
                 let threshold = cluster[rsc].migration_threshold;
                 let text = format!("failures there reached migration-threshold ({threshold})");
@@ -145,25 +162,24 @@ fn by_rule(cause: Cause) -> Source {
     Source::rule(rule, text)
 }
 
-/// A value that a meta-attribute set: by the id of the resource it is written at, if it is.
-fn meta(cluster: &Cluster, rsc: RscIx, name: &str, rule: &'static str) -> Source {
+/// The id of the block that sets a meta attribute of a resource.
+pub(super) fn meta(cluster: &Cluster, rsc: RscIx, name: &str) -> Option<Arc<str>> {
+    let has = |pairs: &[(Arc<str>, Arc<str>)]| pairs.iter().any(|(n, _)| &**n == name);
     let mut holder = Some(rsc);
     while let Some(r) = holder {
-        let own = cluster[r].meta_blocks.iter();
-        for block in own {
-            if block.pairs.iter().any(|(n, _)| &**n == name) {
-                return Source::cib(block.id.clone(), format!("{name}, as it is active there"));
-            }
+        if let Some(block) = cluster[r].meta_blocks.iter().find(|b| has(&b.pairs)) {
+            return Some(block.id.clone());
         }
         holder = cluster[r].parent;
     }
-    let defaults = cluster.rsc_defaults.iter();
-    let default = defaults.into_iter().find(|b| b.pairs.iter().any(|(n, _)| &**n == name));
-    match default {
-        Some(block) => {
-            Source::cib(block.id.clone(), format!("{name} of rsc_defaults, as it is active there"))
-        }
-        None => Source::rule(rule, format!("{name} (default for clones), as it is active there")),
+    cluster.rsc_defaults.iter().find(|b| has(&b.pairs)).map(|b| b.id.clone())
+}
+
+fn stickiness(cluster: &Cluster, rsc: RscIx) -> Source {
+    let name = "resource-stickiness";
+    match meta(cluster, rsc, name) {
+        Some(id) => Source::cib(id, format!("{name}, as it is active there")),
+        None => Source::rule("P-62", format!("{name} (default for clones), as it is active there")),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    Contribution, NodeReport, NodeScore, Origin, PromotionReport, ResourceReport, Source, Verdict,
+    ActionReport, Contribution, NodeReport, NodeScore, Origin, PromotionReport, Reason,
+    ResourceReport, Source, Verdict,
 };
 
 impl fmt::Display for Source {
@@ -12,6 +13,9 @@ impl fmt::Display for Source {
             Origin::Cib { id } if self.text.contains(&**id) => f.write_str(&self.text),
             Origin::Cib { id } => write!(f, "{} [{id}]", self.text),
             Origin::Rule { rule } => write!(f, "{} ({rule})", self.text),
+            Origin::Operation { .. } | Origin::Node { .. } | Origin::Option { .. } => {
+                f.write_str(&self.text)
+            }
         }
     }
 }
@@ -75,21 +79,75 @@ fn indented(f: &mut fmt::Formatter<'_>, part: &impl fmt::Display) -> fmt::Result
     part.to_string().lines().try_for_each(|line| write!(f, "\n  {line}"))
 }
 
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Some(Origin::Cib { id }) if !self.text.contains(&**id) => {
+                write!(f, "{} [{id}]", self.text)
+            }
+            Some(Origin::Operation { id, .. }) => write!(f, "{} [{id}]", self.text),
+            _ => f.write_str(&self.text),
+        }
+    }
+}
+
+/// A chain, each reason on a line of its own.
+fn because(f: &mut fmt::Formatter<'_>, indent: &str, reasons: &[Reason]) -> fmt::Result {
+    reasons.iter().try_for_each(|reason| write!(f, "\n{indent}because {reason}"))
+}
+
+/// Actions, those with one cause together.
+fn actions(f: &mut fmt::Formatter<'_>, list: &[ActionReport]) -> fmt::Result {
+    let mut rest = list;
+    while let Some(first) = rest.first() {
+        let same = rest
+            .iter()
+            .position(|a| a.because != first.because || a.held != first.held)
+            .unwrap_or(rest.len());
+        let (group, others) = rest.split_at(same);
+        let names: Vec<&str> = group.iter().map(|a| a.action.as_str()).collect();
+        let head = if first.held { "cannot be done now" } else { "to be done" };
+        write!(f, "\n  {head}: {}", names.join(", "))?;
+        because(f, "    ", &first.because)?;
+        rest = others;
+    }
+    Ok(())
+}
+
+impl fmt::Display for ActionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.action)?;
+        if self.held {
+            f.write_str(" cannot be done now")?;
+        }
+        because(f, "  ", &self.because)
+    }
+}
+
 impl fmt::Display for ResourceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.resource;
         match &self.assigned {
-            Some(node) => write!(f, "{} runs on {node}: {}", self.resource, self.verdict)?,
-            None if self.verdict == Verdict::SeeParts => {
-                write!(f, "{}: {}", self.resource, self.verdict)?;
+            Some(node) if !self.held.is_empty() => {
+                write!(f, "{name} is to run on {node} and cannot start there now")?;
             }
-            None => write!(f, "{} does not run: {}", self.resource, self.verdict)?,
+            Some(node) => write!(f, "{name} runs on {node}: {}", self.verdict)?,
+            None if self.verdict == Verdict::SeeParts => write!(f, "{name}: {}", self.verdict)?,
+            None => write!(f, "{name} does not run: {}", self.verdict)?,
+        }
+        let reasons = if self.held.is_empty() { &self.because } else { &self.held };
+        because(f, "  ", reasons)?;
+        if let Some(remedy) = &self.remedy {
+            write!(f, "\n  what would help: {remedy}")?;
         }
         for obstacle in &self.obstacles {
-            write!(f, "\n  not on {}: {}", obstacle.node, obstacle.reason)?;
-            if let Some(remedy) = obstacle.remedy {
-                write!(f, "; {remedy}")?;
+            write!(f, "\n  not on {}", obstacle.node)?;
+            because(f, "    ", &obstacle.because)?;
+            if let Some(remedy) = &obstacle.remedy {
+                write!(f, "\n    what would help: {remedy}")?;
             }
         }
+        actions(f, &self.actions)?;
         for score in &self.scores {
             indented(f, score)?;
         }
@@ -109,9 +167,18 @@ impl fmt::Display for NodeReport {
         if let Some(reason) = self.unavailable {
             write!(f, "\n  it takes no resources: {reason}")?;
         }
-        if let Some(reason) = &self.fencing {
-            write!(f, "\n  it has to be fenced: {reason}")?;
+        because(f, "    ", &self.because)?;
+        if let Some(fencing) = &self.fencing {
+            let state = if fencing.possible { "it will be fenced" } else { "it cannot be fenced" };
+            write!(f, "\n  {state}")?;
+            if fencing.because != self.because {
+                because(f, "    ", &fencing.because)?;
+            }
+            for waits in &fencing.waits_for {
+                write!(f, "\n    it waits: {waits}")?;
+            }
         }
+        actions(f, &self.actions)?;
         let list = |ids: &[std::sync::Arc<str>]| ids.join(" ");
         if !self.active.is_empty() {
             write!(f, "\n  active: {}", list(&self.active))?;

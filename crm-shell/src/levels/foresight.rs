@@ -13,7 +13,8 @@ pub fn why(session: &mut Session, call: &Call<'_>) -> Outcome {
     session.editor = None;
     let name = call.arguments[0].text.clone();
     let base = session.access.cib()?;
-    let (text, json) = foresee::why(&base, &name)?;
+    let on = call.arguments.get(1).map(|a| a.text.as_str());
+    let (text, json) = foresee::why(&base, &name, on)?;
     if session.printer.json {
         return session.printer.print_json(&json);
     }

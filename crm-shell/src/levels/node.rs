@@ -115,7 +115,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new(
         "why",
         "why <node>",
-        "why a node is in its state",
+        "why a node is in its state, and what its fencing waits for",
         (1, Some(1)),
         NODE,
         Action::Run(crate::levels::foresight::why),

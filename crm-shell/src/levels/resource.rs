@@ -42,7 +42,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new("param", "param <rsc> {set <name> <value> | delete <name> | show <name>}", "parameters", (3, Some(4)), VALUE, Action::Run(param)),
     Command::new("utilization", "utilization <rsc> {set <name> <value> | delete <name> | show <name>}", "what a resource needs of a node", (3, Some(4)), VALUE, Action::Run(utilization)),
     Command::new("constraints", "constraints <rsc>", "the constraints that apply to a resource", (1, Some(1)), RSC, Action::Run(constraints)),
-    Command::new("why", "why <rsc>", "why a resource is where it is, score by score", (1, Some(1)), RSC, Action::Run(crate::levels::foresight::why)),
+    Command::new("why", "why <rsc> [<node>]", "why a resource is where it is, or does not run", (1, Some(2)), RSC_NODE, Action::Run(crate::levels::foresight::why)),
     Command::new("operations", "operations [<rsc>] [<node>]", "what was done to resources", (0, Some(2)), RSC_NODE, Action::Run(operations)),
     Command::new("scores", "scores", "the scores that decide placement", (0, Some(0)), &[], Action::Run(scores)),
     Command::new("trace", "trace <rsc> [<op>] [<interval>]", "let the agent write a trace of what it does", (1, Some(4)), RSC, Action::Run(trace)),

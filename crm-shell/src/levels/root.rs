@@ -115,10 +115,10 @@ pub const COMMANDS: &[Command] = &[
     .help("Without options: trouble first, then what is under way, nodes, resources, what moves and bans left, and what happened last.\n--watch: the same as a live screen with keys to act.\nThe other options show what crm_mon shows: 'full' everything, 'inactive' what does not run too, 'bynode' by node, 'ops' and 'timing' the operations, 'xml', 'html' and 'simple' for programs."),
     Command::new(
         "why",
-        "why <rsc>|<node>",
-        "why something is where it is, score by score",
-        (1, Some(1)),
-        &[Argument::Resource],
+        "why {<rsc> [<node>] | <node>}",
+        "why something is where it is, and what will be done about it",
+        (1, Some(2)),
+        &[Argument::Resource, Argument::Node],
         Action::Run(foresight::why),
     ),
     Command::new(

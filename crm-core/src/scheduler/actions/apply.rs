@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::Score;
 use crate::scalar::is_true;
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, Marks, NodeIx, OrderFlags, Role, RscIx, Task, Variant,
+    ActionIx, Cluster, Fact, Ground, Key, Marks, NodeIx, OrderFlags, Relation, Role, RscIx, Task,
+    Variant,
 };
 
 use super::primitive;
@@ -126,7 +127,7 @@ impl Propagation<'_> {
             let Some(partner) = partner(self.cluster, instance, a_rsc, current) else {
                 let needed = OrderFlags::FIRST_RUNNABLE | OrderFlags::THEN_REQ;
                 if !current && modifier.intersects(needed) {
-                    changed.then |= self.unassign(instance);
+                    changed.then |= self.unassign(instance, first);
                 }
                 continue;
             };
@@ -144,12 +145,14 @@ impl Propagation<'_> {
     }
 
     /// An instance without a partner does not run.
-    fn unassign(&mut self, instance: RscIx) -> bool {
+    fn unassign(&mut self, instance: RscIx, first: ActionIx) -> bool {
         let leaves = self.cluster.leaves(instance);
         let placed = leaves.iter().any(|&l| self.cluster[l].assigned.is_some());
         for leaf in leaves {
             self.cluster[leaf].assigned = None;
             self.cluster[leaf].next_role = Role::Stopped;
+            let ground = Ground::Action(first, self.by);
+            self.cluster.journal.resource(leaf, Fact::Unassigned, ground);
             primitive::unassigned(self.cluster, leaf);
             for ix in self.cluster[leaf].actions.clone() {
                 self.touch(ix);
@@ -289,30 +292,32 @@ impl Propagation<'_> {
             if c.score.is_infinite() && (start || c.primary_role == Some(Role::Promoted)) {
                 let promoted = c.dependent_role == Some(Role::Promoted);
                 let task = if promoted { Task::Promote } else { Task::Start };
-                self.requests.push(Job::HoldTask(c.dependent, task, reason.clone()));
+                let ground = Ground::Action(ix, Relation::Colocation(colocation));
+                self.requests.push(Job::HoldTask(c.dependent, task, reason.clone(), ground));
             }
         }
         self.push_requests();
     }
 
     /// Holds a task of a resource, then of its parts.
-    pub(super) fn hold_task(&mut self, rsc: RscIx, task: &Task, reason: &Arc<str>) {
+    pub(super) fn hold_task(&mut self, rsc: RscIx, task: &Task, reason: &Arc<str>, ground: Ground) {
         let r = &self.cluster[rsc];
         for &ix in r.actions.iter().rev().filter(|&&a| self.cluster[a].task == *task) {
-            self.requests.push(Job::Hold(ix, reason.clone()));
+            self.requests.push(Job::Hold(ix, reason.clone(), ground));
         }
         for &part in &r.children {
-            self.requests.push(Job::HoldTask(part, task.clone(), reason.clone()));
+            self.requests.push(Job::HoldTask(part, task.clone(), reason.clone(), ground));
         }
         self.push_requests();
     }
 
     /// Holds one action, then what depends on it.
-    pub(super) fn hold(&mut self, ix: ActionIx, reason: &str) {
+    pub(super) fn hold(&mut self, ix: ActionIx, reason: &str, ground: Ground) {
         let action = &mut self.cluster[ix];
         if action.marks.runnable() {
             action.marks.clear(Marks::RUNNABLE);
             action.set_reason(reason, false);
+            self.cluster.journal.held(ix, ground);
             self.touch(ix);
             self.requests.push(Job::HoldDependents(ix));
             self.requests.push(Job::Update(ix));

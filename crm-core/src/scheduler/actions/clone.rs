@@ -1,10 +1,12 @@
 //! Clones: instances side by side.
 
-use crate::scheduler::model::{ActionIx, Cluster, Marks, OrderFlags, RscIx, Task};
+use crate::scheduler::model::{
+    ActionIx, Cluster, Ground, Marks, OrderFlags, OrderRule, RscIx, Task,
+};
 
-use super::orderings::{link, order_tasks};
+use super::orderings::{link_by, order_tasks};
 use super::request::pseudo_op;
-use super::{create_resource, internal, notify};
+use super::{create_resource, internal, notify, seen};
 
 /// Synapse priority of what follows completed work.
 pub(super) const COMPLETED: i32 = 1_000_000;
@@ -14,12 +16,30 @@ pub(super) fn order_instances(cluster: &mut Cluster, clone: RscIx) {
     let Some(data) = cluster[clone].clone_data() else { return };
     let (ordered, promotable) = (data.ordered, data.promotable);
     let runnable = OrderFlags::FIRST_RUNNABLE;
-    order_tasks(cluster, (clone, Task::Stopped), (clone, Task::Start), OrderFlags::ORDER);
-    order_tasks(cluster, (clone, Task::Start), (clone, Task::Running), runnable);
-    order_tasks(cluster, (clone, Task::Stop), (clone, Task::Stopped), runnable);
+    order_tasks(
+        cluster,
+        OrderRule::Clone,
+        (clone, Task::Stopped),
+        (clone, Task::Start),
+        OrderFlags::ORDER,
+    );
+    order_tasks(cluster, OrderRule::Clone, (clone, Task::Start), (clone, Task::Running), runnable);
+    order_tasks(cluster, OrderRule::Clone, (clone, Task::Stop), (clone, Task::Stopped), runnable);
     if promotable {
-        order_tasks(cluster, (clone, Task::Demoted), (clone, Task::Stop), OrderFlags::ORDER);
-        order_tasks(cluster, (clone, Task::Running), (clone, Task::Promote), runnable);
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (clone, Task::Demoted),
+            (clone, Task::Stop),
+            OrderFlags::ORDER,
+        );
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (clone, Task::Running),
+            (clone, Task::Promote),
+            runnable,
+        );
     }
     if ordered {
         sort_instances(cluster, clone);
@@ -40,17 +60,29 @@ pub(super) fn order_instances(cluster: &mut Cluster, clone: RscIx) {
 fn order_instance(cluster: &mut Cluster, clone: RscIx, instance: RscIx, previous: Option<RscIx>) {
     let (first, then) = (OrderFlags::FIRST_PRINTED, OrderFlags::THEN_PRINTED);
     let start = OrderFlags::FIRST_RUNNABLE | first;
-    order_tasks(cluster, (clone, Task::Start), (instance, Task::Start), start);
-    order_tasks(cluster, (instance, Task::Start), (clone, Task::Running), then);
+    order_tasks(cluster, OrderRule::Clone, (clone, Task::Start), (instance, Task::Start), start);
+    order_tasks(cluster, OrderRule::Clone, (instance, Task::Start), (clone, Task::Running), then);
     if let Some(previous) = previous {
         let flags = OrderFlags::ORDER;
-        order_tasks(cluster, (previous, Task::Start), (instance, Task::Start), flags);
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (previous, Task::Start),
+            (instance, Task::Start),
+            flags,
+        );
     }
-    order_tasks(cluster, (clone, Task::Stop), (instance, Task::Stop), first);
-    order_tasks(cluster, (instance, Task::Stop), (clone, Task::Stopped), then);
+    order_tasks(cluster, OrderRule::Clone, (clone, Task::Stop), (instance, Task::Stop), first);
+    order_tasks(cluster, OrderRule::Clone, (instance, Task::Stop), (clone, Task::Stopped), then);
     if let Some(previous) = previous {
         let flags = OrderFlags::ORDER;
-        order_tasks(cluster, (instance, Task::Stop), (previous, Task::Stop), flags);
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (instance, Task::Stop),
+            (previous, Task::Stop),
+            flags,
+        );
     }
 }
 
@@ -66,7 +98,7 @@ pub(super) fn order_roles(cluster: &mut Cluster, rsc: RscIx) {
         (Task::Demote, Task::Demoted),
     ];
     for (first, then) in pairs {
-        order_tasks(cluster, (rsc, first), (rsc, then), OrderFlags::ORDER);
+        order_tasks(cluster, OrderRule::Clone, (rsc, first), (rsc, then), OrderFlags::ORDER);
     }
 }
 
@@ -75,19 +107,61 @@ fn order_promotions(cluster: &mut Cluster, clone: RscIx, ordered: bool) {
     let mut previous = None;
     let plain = OrderFlags::ORDER;
     for instance in cluster[clone].children.clone() {
-        order_tasks(cluster, (instance, Task::Demote), (instance, Task::Promote), plain);
-        order_tasks(cluster, (clone, Task::Promote), (instance, Task::Promote), plain);
-        order_tasks(cluster, (instance, Task::Promote), (clone, Task::Promoted), plain);
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (instance, Task::Demote),
+            (instance, Task::Promote),
+            plain,
+        );
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (clone, Task::Promote),
+            (instance, Task::Promote),
+            plain,
+        );
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (instance, Task::Promote),
+            (clone, Task::Promoted),
+            plain,
+        );
         let before = previous.filter(|_| ordered);
         if let Some(before) = before {
-            order_tasks(cluster, (before, Task::Promote), (instance, Task::Promote), plain);
+            order_tasks(
+                cluster,
+                OrderRule::Clone,
+                (before, Task::Promote),
+                (instance, Task::Promote),
+                plain,
+            );
         }
         let printed = OrderFlags::FIRST_PRINTED;
-        order_tasks(cluster, (clone, Task::Demote), (instance, Task::Demote), printed);
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (clone, Task::Demote),
+            (instance, Task::Demote),
+            printed,
+        );
         let printed = OrderFlags::THEN_PRINTED;
-        order_tasks(cluster, (instance, Task::Demote), (clone, Task::Demoted), printed);
+        order_tasks(
+            cluster,
+            OrderRule::Clone,
+            (instance, Task::Demote),
+            (clone, Task::Demoted),
+            printed,
+        );
         if let Some(before) = before {
-            order_tasks(cluster, (instance, Task::Demote), (before, Task::Demote), plain);
+            order_tasks(
+                cluster,
+                OrderRule::Clone,
+                (instance, Task::Demote),
+                (before, Task::Demote),
+                plain,
+            );
         }
         previous = Some(instance);
     }
@@ -104,8 +178,10 @@ pub(super) fn sort_instances(cluster: &mut Cluster, clone: RscIx) {
 #[derive(Clone, Copy, Default)]
 struct Motion {
     active: bool,
-    starting: bool,
-    stopping: bool,
+    /// A start that will be done.
+    starting: Option<ActionIx>,
+    /// A stop that will be done.
+    stopping: Option<ActionIx>,
     /// One and the same instance stops and starts.
     restarting: bool,
 }
@@ -138,22 +214,22 @@ pub(super) fn create_around(cluster: &mut Cluster, rsc: RscIx, instances: &[RscI
         create_resource(cluster, instance);
         let motion = motion_of(cluster, instance);
         all.active |= motion.active;
-        all.starting |= motion.starting;
-        all.stopping |= motion.stopping;
-        all.restarting |= motion.starting && motion.stopping;
+        all.starting = all.starting.or(motion.starting);
+        all.stopping = all.stopping.or(motion.stopping);
+        all.restarting |= motion.starting.is_some() && motion.stopping.is_some();
     }
-    let start = pseudo_op(cluster, rsc, Task::Start, !all.starting, true);
-    let running = pseudo_op(cluster, rsc, Task::Running, !all.starting, false);
+    let start = around(cluster, rsc, Task::Start, all.starting, true);
+    let running = around(cluster, rsc, Task::Running, all.starting, false);
     cluster[running].priority = COMPLETED;
-    if all.active || all.starting {
+    if all.active || all.starting.is_some() {
         cluster[running].marks.set(Marks::RUNNABLE);
     }
     let cloned = cluster[rsc].clone_data().is_some();
     if cloned {
         notify::create_pseudo(cluster, rsc, Some(start), running, &Task::Start);
     }
-    let stop = pseudo_op(cluster, rsc, Task::Stop, !all.stopping, true);
-    let stopped = pseudo_op(cluster, rsc, Task::Stopped, !all.stopping, true);
+    let stop = around(cluster, rsc, Task::Stop, all.stopping, true);
+    let stopped = around(cluster, rsc, Task::Stopped, all.stopping, true);
     cluster[stopped].priority = COMPLETED;
     if !all.restarting {
         cluster[stop].marks.set(Marks::MIGRATE_RUNNABLE);
@@ -164,6 +240,22 @@ pub(super) fn create_around(cluster: &mut Cluster, rsc: RscIx, instances: &[RscI
     }
 }
 
+/// A synchronisation point around what instances do, needed if `part` of them is.
+fn around(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    task: Task,
+    part: Option<ActionIx>,
+    runnable: bool,
+) -> ActionIx {
+    let ix = pseudo_op(cluster, rsc, task, part.is_none(), runnable);
+    if let Some(part) = part {
+        let ground = Ground::Action(part, seen::part_rule(cluster, ix));
+        cluster.journal.needed(ix, ground);
+    }
+    ix
+}
+
 fn motion_of(cluster: &Cluster, rsc: RscIx) -> Motion {
     let mut motion = Motion::default();
     for leaf in cluster.leaves(rsc) {
@@ -172,8 +264,12 @@ fn motion_of(cluster: &Cluster, rsc: RscIx) -> Motion {
             let marks = cluster[ix].marks;
             match cluster[ix].task {
                 _ if marks.optional() => {}
-                Task::Stop => motion.stopping |= marks.runnable() || marks.pseudo(),
-                Task::Start => motion.starting |= marks.runnable(),
+                Task::Stop if marks.runnable() || marks.pseudo() => {
+                    motion.stopping.get_or_insert(ix);
+                }
+                Task::Start if marks.runnable() => {
+                    motion.starting.get_or_insert(ix);
+                }
                 _ => {}
             }
         }
@@ -200,12 +296,12 @@ fn link_in_sequence(cluster: &mut Cluster, clone: RscIx) {
         if let Some(stop) = only_required(cluster, instance, &Task::Stop)
             && let Some(last) = last_stop.replace(stop)
         {
-            link(cluster, stop, last, OrderFlags::ORDER);
+            link_by(cluster, OrderRule::Clone, stop, last, OrderFlags::ORDER);
         }
         if let Some(start) = only_required(cluster, instance, &Task::Start)
             && let Some(last) = last_start.replace(start)
         {
-            link(cluster, last, start, OrderFlags::ORDER);
+            link_by(cluster, OrderRule::Clone, last, start, OrderFlags::ORDER);
         }
     }
 }
@@ -213,15 +309,15 @@ fn link_in_sequence(cluster: &mut Cluster, clone: RscIx) {
 /// The actions of a promotable clone that change roles.
 fn create_roles(cluster: &mut Cluster, clone: RscIx) {
     let changes = |cluster: &Cluster, task: Task| {
-        cluster.leaves(clone).iter().any(|&leaf| {
-            let actions = &cluster[leaf].actions;
-            actions.iter().any(|&a| cluster[a].task == task && cluster[a].marks.required())
+        cluster.leaves(clone).iter().find_map(|&leaf| {
+            let mut actions = cluster[leaf].actions.iter().copied();
+            actions.find(|&a| cluster[a].task == task && cluster[a].marks.required())
         })
     };
     for (task, done) in [(Task::Promote, Task::Promoted), (Task::Demote, Task::Demoted)] {
-        let optional = !changes(cluster, task.clone());
-        let first = pseudo_op(cluster, clone, task.clone(), optional, true);
-        let complete = pseudo_op(cluster, clone, done, optional, true);
+        let part = changes(cluster, task.clone());
+        let first = around(cluster, clone, task.clone(), part, true);
+        let complete = around(cluster, clone, done, part, true);
         cluster[complete].priority = COMPLETED;
         notify::create_pseudo(cluster, clone, Some(first), complete, &task);
     }

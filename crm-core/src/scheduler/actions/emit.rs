@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, Marks, NodeIx, OrderFlags, RscIx, Task, Variant,
+    ActionIx, Cluster, Ground, Key, Marks, NodeFact, NodeIx, OrderFlags, RscIx, Task, Variant,
 };
 use crate::transition::{self, ActionId, Graph, GraphSettings, Mark, Presence};
 
@@ -67,9 +67,7 @@ impl Emission<'_> {
             let mut back = Vec::new();
             let ix = self.cluster[clone].actions[i];
             seen::marks(self.cluster, ix, None, &mut back);
-            for (ix, mark) in back {
-                self.cluster[ix].marks.clear(mark);
-            }
+            seen::write_back(self.cluster, back, |_| {});
         }
     }
 
@@ -87,7 +85,8 @@ impl Emission<'_> {
             let n = &self.cluster[**n];
             n.is_remote() && n.maintenance != n.remote_maintenance
         };
-        if !self.cluster.node_order.iter().any(|n| changed(&n)) {
+        let changed = self.cluster.node_order.iter().copied().find(|n| changed(&n));
+        if changed.is_none() {
             return;
         }
         let name = "maintenance_nodes";
@@ -95,6 +94,9 @@ impl Emission<'_> {
         let ix = node_action(self.cluster, Key::Named(name.into()), task, None, true);
         let marks = Marks::PSEUDO | Marks::RUNNABLE | Marks::PRINT_ALWAYS;
         self.cluster[ix].marks.set(marks);
+        if let Some(node) = changed {
+            self.cluster.journal.shown(ix, Ground::Node(node, NodeFact::Maintenance));
+        }
         self.add(ix);
     }
 
@@ -111,6 +113,7 @@ impl Emission<'_> {
             self.included.resize(self.cluster.actions.len(), false);
         }
         self.included[ix.ix()] = true;
+        self.cluster.journal.entered(ix);
         let inputs = inputs(self.cluster, ix);
         let triggers = inputs.into_iter().filter(|&(first, flags)| {
             is_trigger(self.cluster, first, ix, flags)

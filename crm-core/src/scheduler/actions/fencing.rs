@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, Marks, Needs, NodeIx, OrderFlags, OrderSide, QuorumPolicy, RscIx, Task,
+    ActionIx, Cluster, Fact, Ground, Key, Marks, Needs, NodeFact, NodeIx, OrderFlags, OrderRule,
+    OrderSide, QuorumPolicy, RscIx, Task,
 };
 
-use super::orderings::{link, order};
+use super::orderings::{link_by, order_by};
 use super::request::{adopt_on_node, first_of_task, node_action, requires_fencing};
 use super::{notify, shutdown, unfencing};
 
@@ -39,27 +40,39 @@ pub(super) fn container_of(cluster: &Cluster, node: NodeIx) -> Option<RscIx> {
 
 /// Marks a node for fencing (I-56, A-106). The fencing action is made optional now and becomes
 /// required in the fencing step; guests are recovered through their container instead.
-pub fn mark_for_fencing(cluster: &mut Cluster, node: NodeIx, reason: &str, delay: bool) {
+pub fn mark_for_fencing(
+    cluster: &mut Cluster,
+    node: NodeIx,
+    ground: Ground,
+    reason: &str,
+    delay: bool,
+) {
     let connection = cluster[node].connection;
     if let Some(container) = container_of(cluster, node) {
         if !cluster[container].failed && cluster[container].managed {
             cluster[node].remote_requires_reset = true;
             cluster[container].failed = true;
             cluster[container].must_stop = true;
+            let failed = Ground::Node(node, NodeFact::Reset);
+            cluster.journal.resource_first(container, Fact::Failed, failed);
+            cluster.journal.node(node, NodeFact::Reset, ground);
         }
     } else if connection.is_some_and(|c| is_former_guest(cluster, c)) {
         if let Some(connection) = connection {
             cluster[connection].failed = true;
             cluster[connection].must_stop = true;
+            cluster.journal.resource_first(connection, Fact::Failed, ground);
         }
     } else if cluster[node].is_remote() {
         if connection.is_none_or(|c| cluster[c].managed) {
             cluster[node].remote_requires_reset = true;
         }
         cluster[node].unclean = true;
+        cluster.journal.node(node, NodeFact::Unclean, ground);
         fence_op(cluster, node, None, true, Some(reason), false);
     } else if !cluster[node].unclean {
         cluster[node].unclean = true;
+        cluster.journal.node(node, NodeFact::Unclean, ground);
         fence_op(cluster, node, None, true, Some(reason), delay);
     }
 }
@@ -92,6 +105,7 @@ pub(super) fn fence_op(
         action.add_meta("stonith_action", &operation);
         if cluster.options.unfencing_in_use && unfencing::add_digests(cluster, ix, node) {
             optional = false;
+            cluster.journal.needed(ix, Ground::Devices(node));
         }
     }
     let delayed = delay || cluster[ix].meta("priority-fencing-delay").is_some();
@@ -143,6 +157,7 @@ pub(super) fn plan(cluster: &mut Cluster) {
         }
         if cluster[node].unclean && any_managed && can_fence(cluster, node) {
             let ix = fence_op(cluster, node, None, false, Some("node is unclean"), false);
+            cluster.journal.needed(ix, Ground::Node(node, NodeFact::Unclean));
             order_resources(cluster, node, ix);
             if cluster[node].is_dc {
                 dc_down = Some(ix);
@@ -163,7 +178,7 @@ pub(super) fn plan(cluster: &mut Cluster) {
     }
     if !cluster.options.concurrent_fencing {
         for pair in fencings.windows(2) {
-            link(cluster, pair[0], pair[1], OrderFlags::ORDER);
+            link_by(cluster, OrderRule::Fencing, pair[0], pair[1], OrderFlags::ORDER);
         }
     }
 }
@@ -177,13 +192,13 @@ fn order_dc_last(
 ) {
     if cluster[dc].task == Task::Shutdown {
         for &other in shutdowns {
-            link(cluster, other, dc, OrderFlags::ORDER);
+            link_by(cluster, OrderRule::Fencing, other, dc, OrderFlags::ORDER);
         }
     }
     let concurrent = cluster.options.concurrent_fencing;
     let earlier = if concurrent { fencings } else { &fencings[fencings.len().saturating_sub(1)..] };
     for &other in earlier {
-        link(cluster, other, dc, OrderFlags::ORDER);
+        link_by(cluster, OrderRule::Fencing, other, dc, OrderFlags::ORDER);
     }
 }
 
@@ -195,6 +210,7 @@ fn fence_guest(cluster: &mut Cluster, node: NodeIx) {
     let operation = if start.is_some() { "reboot" } else { "off" };
     let fence = fence_op(cluster, node, Some(operation), false, Some("guest is unclean"), false);
     cluster[fence].marks.clear(Marks::OPTIONAL);
+    cluster.journal.needed(fence, Ground::Node(node, NodeFact::Reset));
     cluster[fence].marks.set(Marks::PSEUDO | Marks::RUNNABLE);
     let after = OrderFlags::FIRST_RUNNABLE | OrderFlags::THEN_REQ;
     match stop {
@@ -202,17 +218,17 @@ fn fence_guest(cluster: &mut Cluster, node: NodeIx) {
             // The host's fencing implies the container's stop.
             if let Some(host) = cluster[stop].node {
                 let parent = fence_op(cluster, host, None, false, None, false);
-                link(cluster, parent, fence, after);
+                link_by(cluster, OrderRule::Fencing, parent, fence, after);
             }
         }
         Some(stop) => {
-            link(cluster, stop, fence, after);
+            link_by(cluster, OrderRule::Fencing, stop, fence, after);
         }
         None => {
             let connection = cluster[node].connection;
             let stop = connection.and_then(|c| first_of_task(cluster, c, &Task::Stop, None));
             if let Some(stop) = stop {
-                link(cluster, stop, fence, OrderFlags::ORDER);
+                link_by(cluster, OrderRule::Fencing, stop, fence, OrderFlags::ORDER);
             }
         }
     }
@@ -238,14 +254,20 @@ fn order_starts(cluster: &mut Cluster, rsc: RscIx, target: NodeIx, fence: Action
         match cluster[ix].needs {
             Needs::Nothing => {}
             Needs::Fencing => {
-                link(cluster, fence, ix, OrderFlags::ORDER);
+                link_by(cluster, OrderRule::Fencing, fence, ix, OrderFlags::ORDER);
             }
             Needs::Quorum => {
                 let r = &cluster[rsc];
                 let allowed = r.allowed.get(target).is_some();
                 let start = cluster[ix].task == Task::Start;
                 if start && allowed && !is_known_on(cluster, rsc, target) {
-                    link(cluster, fence, ix, OrderFlags::ORDER | OrderFlags::FIRST_RUNNABLE);
+                    link_by(
+                        cluster,
+                        OrderRule::Fencing,
+                        fence,
+                        ix,
+                        OrderFlags::ORDER | OrderFlags::FIRST_RUNNABLE,
+                    );
                 }
             }
         }
@@ -277,10 +299,10 @@ fn order_stops(cluster: &mut Cluster, rsc: RscIx, target: NodeIx, fence: ActionI
         if implied {
             cluster[stop].marks.set(Marks::IMPLIED_BY_FENCING);
             if !bundled {
-                link(cluster, fence, stop, OrderFlags::INTERNAL);
+                link_by(cluster, OrderRule::Fencing, fence, stop, OrderFlags::INTERNAL);
             }
             if let Some(top_stop) = top_stop {
-                link(cluster, fence, top_stop, OrderFlags::INTERNAL);
+                link_by(cluster, OrderRule::Fencing, fence, top_stop, OrderFlags::INTERNAL);
             }
         }
         if cluster[rsc].notify {
@@ -293,7 +315,13 @@ fn order_stops(cluster: &mut Cluster, rsc: RscIx, target: NodeIx, fence: ActionI
         if unusable || cluster[rsc].failed {
             cluster[demote].marks.set(Marks::PSEUDO | Marks::RUNNABLE);
             if !bundled && implied {
-                link(cluster, fence, demote, OrderFlags::INTERNAL | OrderFlags::ORDER);
+                link_by(
+                    cluster,
+                    OrderRule::Fencing,
+                    fence,
+                    demote,
+                    OrderFlags::INTERNAL | OrderFlags::ORDER,
+                );
             }
         }
     }
@@ -304,12 +332,7 @@ pub(super) fn order_before_clearing(cluster: &mut Cluster, rsc: RscIx, clear: Ac
     let Some(node) = cluster[rsc].remote_node else { return };
     if cluster.options.fencing && cluster[rsc].reconnect_interval > 0 {
         let fence = fence_op(cluster, node, None, true, None, false);
-        order(
-            cluster,
-            OrderSide::Action(fence),
-            OrderSide::Action(clear),
-            OrderFlags::THEN_REQ,
-            None,
-        );
+        let (fence, clear) = (OrderSide::Action(fence), OrderSide::Action(clear));
+        order_by(cluster, OrderRule::FailCount, fence, clear, OrderFlags::THEN_REQ);
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::scheduler::digest;
 use crate::scheduler::input::failcount;
 use crate::scheduler::model::{
-    CheckKind, Cluster, DeferredCheck, HistoryIx, Marks, NodeIx, OrderFlags, OrderSide, RscIx, Task,
+    CheckKind, Cluster, DeferredCheck, Fact, Ground, HistoryIx, Marks, NodeIx, OrderFlags,
+    OrderRule, OrderSide, Remark, RscIx, Task,
 };
 
-use super::orderings::order;
+use super::orderings::order_by;
 use super::request::{clear_failcount, op};
 use super::{cleanup, recurring, unfencing};
 
@@ -105,17 +106,21 @@ fn check_resource(
         let top = cluster.top_of(rsc);
         let anonymous = cluster[top].clone_data().is_some() && !cluster[top].unique;
         if !anonymous {
-            cleanup::schedule(cluster, rsc, node, false);
+            let ground = Ground::History(history, Remark::Orphan);
+            cleanup::schedule(cluster, rsc, node, false, ground);
         }
         return;
     }
     if agent_changed(cluster, rsc, history) {
-        unfencing::trigger(cluster, rsc, Some(node), "Device definition changed", None);
+        let ground = Ground::History(history, Remark::OtherAgent);
+        unfencing::trigger(cluster, rsc, Some(node), ground, "Device definition changed");
         if active {
-            op(cluster, rsc, Task::Stop, 0, Some(node), false);
+            let stop = op(cluster, rsc, Task::Stop, 0, Some(node), false);
+            cluster.journal.needed(stop, ground);
             cluster[rsc].start_pending = true;
+            cluster.journal.resource_first(rsc, Fact::StartPending, ground);
         }
-        cleanup::schedule(cluster, rsc, node, false);
+        cleanup::schedule(cluster, rsc, node, false, ground);
     }
     if !active {
         return;
@@ -143,7 +148,7 @@ fn check_entry(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: History
     let interval = recorded.interval;
     let maintenance = cluster[rsc].maintenance || cluster[node].maintenance;
     if interval > 0 && maintenance {
-        cancel_recorded(cluster, rsc, node, history, entry);
+        cancel_recorded(cluster, rsc, node, (history, entry), Remark::Maintenance);
         return;
     }
     let compared = matches!(task, Task::Monitor | Task::Start | Task::Promote | Task::MigrateFrom);
@@ -173,7 +178,8 @@ pub(super) fn check_deferred(cluster: &mut Cluster) {
             CheckKind::LastFailure => {
                 let verdict = digest::compare(cluster, rsc, node, history, op);
                 if !matches!(verdict, digest::Verdict::Match | digest::Verdict::Unknown) {
-                    clear_failcount(cluster, rsc, node, false);
+                    let ground = recorded(history, op, Remark::Changed);
+                    clear_failcount(cluster, rsc, node, ground, false);
                 }
             }
         }
@@ -195,8 +201,14 @@ fn check_definition(
 ) {
     let changed = definition_changed(cluster, rsc, node, history, entry);
     if changed && has_failed(cluster, rsc, node) {
-        clear_failcount(cluster, rsc, node, false);
+        let ground = recorded(history, entry, Remark::Changed);
+        clear_failcount(cluster, rsc, node, ground, false);
     }
+}
+
+/// Something recorded, as a ground.
+fn recorded(history: HistoryIx, entry: usize, remark: Remark) -> Ground {
+    Ground::Operation(history, u32::try_from(entry).unwrap_or(u32::MAX), remark)
 }
 
 /// compares one operation and schedules what a difference asks for.
@@ -214,7 +226,7 @@ fn definition_changed(
         cluster[rsc].ops.iter().any(|o| o.enabled && o.name == task && o.interval == interval);
     if interval > 0 && !configured {
         if cluster.options.stop_orphan_actions {
-            cancel_recorded(cluster, rsc, node, history, entry);
+            cancel_recorded(cluster, rsc, node, (history, entry), Remark::NotConfigured);
         }
         return true;
     }
@@ -227,51 +239,59 @@ fn definition_changed(
     let recorded_as_start =
         interval == 0 && matches!(task, Task::Monitor | Task::MigrateFrom | Task::Promote);
     let task = if recorded_as_start { Task::Start } else { task };
+    let ground = self::recorded(history, entry, Remark::Changed);
     if verdict == digest::Verdict::Restart {
-        force_restart(cluster, rsc, task, interval, node);
+        force_restart(cluster, rsc, task, interval, node, ground);
     } else if interval > 0 {
-        unfencing::trigger(
-            cluster,
-            rsc,
-            Some(node),
-            "Device parameters changed (reschedule)",
-            None,
-        );
+        let reason = "Device parameters changed (reschedule)";
+        unfencing::trigger(cluster, rsc, Some(node), ground, reason);
         let again = op(cluster, rsc, task, interval, Some(node), true);
         cluster[again].marks.set(Marks::RESCHEDULE);
+        cluster.journal.shown(again, ground);
     } else if reloadable {
-        unfencing::trigger(cluster, rsc, Some(node), "Device parameters changed (reload)", None);
-        reload(cluster, rsc, node);
+        let reason = "Device parameters changed (reload)";
+        unfencing::trigger(cluster, rsc, Some(node), ground, reason);
+        reload(cluster, rsc, node, ground);
     } else {
-        force_restart(cluster, rsc, task, interval, node);
+        force_restart(cluster, rsc, task, interval, node, ground);
     }
     true
 }
 
 /// the action is needed again, wherever it will be done.
-fn force_restart(cluster: &mut Cluster, rsc: RscIx, task: Task, interval: u32, node: NodeIx) {
+fn force_restart(
+    cluster: &mut Cluster,
+    rsc: RscIx,
+    task: Task,
+    interval: u32,
+    node: NodeIx,
+    ground: Ground,
+) {
     let required = op(cluster, rsc, task, interval, None, false);
     cluster[required].set_reason(CHANGED, true);
-    unfencing::trigger(cluster, rsc, Some(node), "Device parameters changed", None);
+    cluster.journal.needed(required, ground);
+    unfencing::trigger(cluster, rsc, Some(node), ground, "Device parameters changed");
 }
 
 /// the agent takes new parameters while the resource runs, unless it is stopped anyway.
-fn reload(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
+fn reload(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, ground: Ground) {
     let r = &cluster[rsc];
     if !r.managed || r.failed {
         return;
     }
     if r.start_pending {
-        op(cluster, rsc, Task::Stop, 0, Some(node), false);
+        let stop = op(cluster, rsc, Task::Stop, 0, Some(node), false);
+        cluster.journal.needed(stop, ground);
         return;
     }
     cluster[rsc].reload = true;
     let reload = op(cluster, rsc, Task::Reload, 0, Some(node), false);
     cluster[reload].set_reason(CHANGED, false);
+    cluster.journal.needed(reload, ground);
     for task in [Task::Stop, Task::Demote] {
         let flags = OrderFlags::ORDER | OrderFlags::THEN_CANCELS;
         let then = OrderSide::task(rsc, task);
-        order(cluster, OrderSide::Action(reload), then, flags, None);
+        order_by(cluster, OrderRule::Reload, OrderSide::Action(reload), then, flags);
     }
 }
 
@@ -280,14 +300,15 @@ fn cancel_recorded(
     cluster: &mut Cluster,
     rsc: RscIx,
     node: NodeIx,
-    history: HistoryIx,
-    entry: usize,
+    (history, entry): (HistoryIx, usize),
+    remark: Remark,
 ) {
     let recorded = &cluster[history].ops[entry];
     let Some(task) = recorded.task.clone() else { return };
     let (interval, call) = (recorded.interval, recorded.call);
     let cancel = recurring::cancel(cluster, rsc, task, interval, node);
+    cluster.journal.needed(cancel, self::recorded(history, entry, remark));
     cluster[cancel].add_meta("call-id", call.to_string());
     let first = OrderSide::task(rsc, Task::Stop);
-    order(cluster, first, OrderSide::Action(cancel), OrderFlags::ORDER, None);
+    order_by(cluster, OrderRule::Recurring, first, OrderSide::Action(cancel), OrderFlags::ORDER);
 }

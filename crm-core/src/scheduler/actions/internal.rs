@@ -1,12 +1,12 @@
 //! What a resource's own actions mean for each other (scheduler reference 3, section 11).
 
 use crate::scheduler::model::{
-    Cluster, Key, Marks, NodeIx, OrderFlags, OrderSide, PlacementStrategy, Role, RscIx, Task,
-    Variant,
+    Cluster, Ground, Key, Marks, NodeIx, OrderFlags, OrderRule, OrderSide, PlacementStrategy, Role,
+    RscIx, Task, Variant,
 };
 
 use super::fencing::fence_op;
-use super::orderings::{order, order_tasks};
+use super::orderings::{order_by, order_tasks};
 use super::request::node_action;
 use super::{bundle, clone, group, probes, unfencing};
 
@@ -26,16 +26,16 @@ fn order_primitive(cluster: &mut Cluster, rsc: RscIx) {
         return;
     }
     let restart = OrderFlags::ORDER | OrderFlags::THEN_REQ | OrderFlags::RESTART;
-    order_tasks(cluster, (rsc, Task::Stop), (rsc, Task::Start), restart);
+    order_tasks(cluster, OrderRule::Restart, (rsc, Task::Stop), (rsc, Task::Start), restart);
     let top = cluster.top_of(rsc);
     if cluster[top].promotable || cluster[rsc].role > Role::Unpromoted {
         let flags = OrderFlags::PROMOTED_FIRST_REQ;
-        order_tasks(cluster, (rsc, Task::Demote), (rsc, Task::Stop), flags);
+        order_tasks(cluster, OrderRule::Restart, (rsc, Task::Demote), (rsc, Task::Stop), flags);
         let flags = OrderFlags::FIRST_RUNNABLE;
-        order_tasks(cluster, (rsc, Task::Start), (rsc, Task::Promote), flags);
+        order_tasks(cluster, OrderRule::Restart, (rsc, Task::Start), (rsc, Task::Promote), flags);
     }
     let flags = OrderFlags::SAME_NODE | OrderFlags::THEN_CANCELS;
-    order_tasks(cluster, (rsc, Task::LrmDelete), (rsc, Task::Monitor), flags);
+    order_tasks(cluster, OrderRule::Cleanup, (rsc, Task::LrmDelete), (rsc, Task::Monitor), flags);
     order_unfencing(cluster, rsc);
     order_load(cluster, rsc);
     order_container(cluster, rsc);
@@ -59,9 +59,9 @@ fn order_unfencing(cluster: &mut Cluster, rsc: RscIx) {
         let unfence = fence_op(cluster, node, Some("on"), true, None, false);
         let (stop, start) = (OrderSide::task(rsc, Task::Stop), OrderSide::task(rsc, Task::Start));
         let flags = OrderFlags::ORDER | OrderFlags::SAME_NODE;
-        order(cluster, stop, OrderSide::Action(unfence), flags, None);
+        order_by(cluster, OrderRule::Unfencing, stop, OrderSide::Action(unfence), flags);
         let flags = OrderFlags::THEN_REQ_ON_NODE | OrderFlags::SAME_NODE;
-        order(cluster, OrderSide::Action(unfence), start, flags, None);
+        order_by(cluster, OrderRule::Unfencing, OrderSide::Action(unfence), start, flags);
     }
 }
 
@@ -74,13 +74,13 @@ fn order_load(cluster: &mut Cluster, rsc: RscIx) {
     for node in cluster[rsc].active_on.clone() {
         let load = load_stopped(cluster, node);
         let stop = OrderSide::task(rsc, Task::Stop);
-        order(cluster, stop, OrderSide::Action(load), OrderFlags::LOAD, None);
+        order_by(cluster, OrderRule::Load, stop, OrderSide::Action(load), OrderFlags::LOAD);
     }
     for node in allowed_by_name(cluster, rsc) {
         let load = load_stopped(cluster, node);
         for task in [Task::Start, Task::MigrateTo] {
             let then = OrderSide::task(rsc, task);
-            order(cluster, OrderSide::Action(load), then, OrderFlags::LOAD, None);
+            order_by(cluster, OrderRule::Load, OrderSide::Action(load), then, OrderFlags::LOAD);
         }
     }
 }
@@ -90,6 +90,8 @@ fn load_stopped(cluster: &mut Cluster, node: NodeIx) -> crate::scheduler::model:
     let key = Key::LoadStopped(node);
     let ix = node_action(cluster, key, Task::Other(name.into()), Some(node), false);
     cluster[ix].marks.set(Marks::PSEUDO | Marks::RUNNABLE);
+    let ground = Ground::Setting("placement-strategy", "room is made before something comes");
+    cluster.journal.needed(ix, ground);
     ix
 }
 
@@ -98,13 +100,19 @@ fn order_container(cluster: &mut Cluster, rsc: RscIx) {
     let Some(container) = cluster[rsc].container else { return };
     if cluster[rsc].is_remote_connection {
         let (first, then) = ((container, Task::Monitor), (rsc, Task::Stop));
-        order_tasks(cluster, first, then, OrderFlags::ORDER);
+        order_tasks(cluster, OrderRule::Container, first, then, OrderFlags::ORDER);
     } else if cluster[container].is_remote_connection || probes::contains_guest(cluster, container)
     {
         // Forced onto the guest node instead, by placement.
         return;
     }
     let flags = OrderFlags::THEN_REQ | OrderFlags::FIRST_RUNNABLE;
-    order_tasks(cluster, (container, Task::Start), (rsc, Task::Start), flags);
-    order_tasks(cluster, (rsc, Task::Stop), (container, Task::Stop), OrderFlags::FIRST_REQ);
+    order_tasks(cluster, OrderRule::Container, (container, Task::Start), (rsc, Task::Start), flags);
+    order_tasks(
+        cluster,
+        OrderRule::Container,
+        (rsc, Task::Stop),
+        (container, Task::Stop),
+        OrderFlags::FIRST_REQ,
+    );
 }

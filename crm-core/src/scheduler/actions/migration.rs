@@ -1,10 +1,10 @@
 //! Live migration (scheduler reference 3, section 5).
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Marks, NodeIx, OrderFlags, OrderSide, RscIx, Task,
+    ActionIx, Cluster, Marks, NodeIx, OrderFlags, OrderRule, OrderSide, RscIx, Task,
 };
 
-use super::orderings::{order, order_tasks};
+use super::orderings::{order_by, order_tasks};
 use super::request::op;
 
 /// whether the resource may move without being stopped.
@@ -37,8 +37,14 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx, current: Option<NodeIx>)
         cluster[to].marks.set(Marks::MIGRATE_RUNNABLE);
         cluster[to].needs = needs;
         let then = OrderSide::task(rsc, Task::MigrateTo);
-        order(cluster, probe(), then, OrderFlags::ORDER, None);
-        order_tasks(cluster, (rsc, Task::MigrateTo), (rsc, Task::MigrateFrom), tie);
+        order_by(cluster, OrderRule::Migration, probe(), then, OrderFlags::ORDER);
+        order_tasks(
+            cluster,
+            OrderRule::Migration,
+            (rsc, Task::MigrateTo),
+            (rsc, Task::MigrateFrom),
+            tie,
+        );
         add_meta(cluster, to, source, target);
         if !cluster[rsc].is_remote_connection {
             cluster[to].add_meta("record-pending", "true");
@@ -46,11 +52,17 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx, current: Option<NodeIx>)
     } else {
         cluster[from].needs = needs;
         let then = OrderSide::task(rsc, Task::MigrateFrom);
-        order(cluster, probe(), then, OrderFlags::ORDER, None);
+        order_by(cluster, OrderRule::Migration, probe(), then, OrderFlags::ORDER);
     }
-    order_tasks(cluster, (rsc, Task::MigrateFrom), (rsc, Task::Stop), tie);
+    order_tasks(cluster, OrderRule::Migration, (rsc, Task::MigrateFrom), (rsc, Task::Stop), tie);
     let start_tie = tie | OrderFlags::PSEUDO_LEFT;
-    order_tasks(cluster, (rsc, Task::MigrateFrom), (rsc, Task::Start), start_tie);
+    order_tasks(
+        cluster,
+        OrderRule::Migration,
+        (rsc, Task::MigrateFrom),
+        (rsc, Task::Start),
+        start_tie,
+    );
     add_meta(cluster, from, source, target);
 }
 

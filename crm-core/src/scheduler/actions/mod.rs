@@ -32,6 +32,8 @@ mod unfencing;
 
 pub use fencing::{can_fence, mark_for_fencing};
 pub use orderings::order;
+pub use primitive::unassigned;
+pub(crate) use request::NO_QUORUM;
 pub use request::{clear_failcount, make_stops_optional, one_or_more, op, recurring_found};
 
 use super::model::{Cluster, RscIx, Variant};
@@ -68,7 +70,7 @@ fn follow_placement(cluster: &mut Cluster) {
     for rsc in cluster.all_resources() {
         let r = &cluster[rsc];
         if r.is_primitive() && r.decided && r.assigned.is_none() {
-            primitive::unassigned(cluster, rsc);
+            unassigned(cluster, rsc);
         }
     }
 }

@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, Marks, NodeIx, NotifyKind, OrderFlags, Role, RscIx, Task,
+    ActionIx, Cluster, Ground, Key, Marks, NodeIx, NotifyKind, OrderFlags, OrderRule, Relation,
+    Role, RscIx, Task,
 };
 
 use super::clone::COMPLETED;
-use super::orderings::link;
+use super::orderings::link_by;
 use super::request::{first_of_task, pseudo_with_key, request};
+
+/// What relates a notification to what it is about.
+const NOTIFIES: Relation = Relation::Rule(OrderRule::Notification);
 
 /// What completes a task of a clone.
 pub(super) fn completed(task: &Task) -> Option<Task> {
@@ -66,8 +70,8 @@ pub(super) fn create_pseudo(
         let confirmed = point(cluster, rsc, NotifyKind::ConfirmedPre, action, task);
         cluster[pre].marks.set(Marks::RUNNABLE);
         cluster[confirmed].marks.set(Marks::RUNNABLE);
-        link(cluster, pre, confirmed, OrderFlags::ORDER);
-        link(cluster, confirmed, action, OrderFlags::ORDER);
+        link_by(cluster, OrderRule::Notification, pre, confirmed, OrderFlags::ORDER);
+        link_by(cluster, OrderRule::Notification, confirmed, action, OrderFlags::ORDER);
         pre_done = Some(confirmed);
     }
     let post = point(cluster, rsc, NotifyKind::Post, complete, task);
@@ -79,10 +83,10 @@ pub(super) fn create_pseudo(
             cluster[ix].marks.set(Marks::RUNNABLE);
         }
     }
-    link(cluster, complete, post, OrderFlags::THEN_REQ);
-    link(cluster, post, post_done, OrderFlags::THEN_REQ);
+    link_by(cluster, OrderRule::Notification, complete, post, OrderFlags::THEN_REQ);
+    link_by(cluster, OrderRule::Notification, post, post_done, OrderFlags::THEN_REQ);
     if let Some(pre_done) = pre_done {
-        link(cluster, pre_done, post, OrderFlags::ORDER);
+        link_by(cluster, OrderRule::Notification, pre_done, post, OrderFlags::ORDER);
     }
 }
 
@@ -104,6 +108,12 @@ fn point(
     };
     let key = Key::Notify(kind, subject.clone());
     let ix = pseudo_with_key(cluster, rsc, key, does, optional, false);
+    let ground = Ground::Action(about, NOTIFIES);
+    if optional {
+        cluster.journal.shown(ix, ground);
+    } else {
+        cluster.journal.needed(ix, ground);
+    }
     let action = &mut cluster[ix];
     action.add_meta("notify_key_type", kind.as_str());
     action.add_meta("notify_key_operation", subject.as_str());
@@ -116,7 +126,7 @@ fn point(
 pub(super) fn order_tasks(cluster: &mut Cluster, rsc: RscIx, first: &Task, then: &Task) {
     let (first, then) = (points(cluster, rsc, first), points(cluster, rsc, then));
     if let (Some(first), Some(then)) = (first.post_done, then.pre) {
-        link(cluster, first, then, OrderFlags::ORDER);
+        link_by(cluster, OrderRule::Notification, first, then, OrderFlags::ORDER);
     }
 }
 
@@ -258,10 +268,14 @@ pub(super) fn create(cluster: &mut Cluster, clone: RscIx) {
             continue;
         }
         let picture = Picture::of(cluster, clone);
-        if !picture.of_task(&task).is_empty() {
+        if let Some(&(part, _)) = picture.of_task(&task).first() {
+            let action = first_of_task(cluster, part, &task, None);
             let all = [points.pre, points.pre_done, points.post, points.post_done];
             for ix in all.into_iter().flatten() {
                 cluster[ix].marks.clear(Marks::OPTIONAL);
+                if let Some(action) = action {
+                    cluster.journal.needed(ix, Ground::Action(action, NOTIFIES));
+                }
             }
         }
         let variables = picture.variables(cluster, clone);
@@ -368,12 +382,15 @@ fn tell(
     let optional = cluster[point].marks.optional();
     let key = Key::Notify(kind, about);
     let ix = request(cluster, rsc, key, Task::Notify, Some(node), optional);
+    if !optional {
+        cluster.journal.needed(ix, Ground::Action(point, NOTIFIES));
+    }
     for extra in cluster[point].extra.clone() {
         cluster[ix].add_meta(&extra.name, &extra.value);
     }
     add_variables(cluster, ix, variables);
-    link(cluster, point, ix, OrderFlags::ORDER);
-    link(cluster, ix, done, OrderFlags::ORDER);
+    link_by(cluster, OrderRule::Notification, point, ix, OrderFlags::ORDER);
+    link_by(cluster, OrderRule::Notification, ix, done, OrderFlags::ORDER);
     Some(ix)
 }
 
@@ -391,7 +408,7 @@ fn tell_after(
     let Some(done) = points.post_done else { return };
     for ix in cluster[rsc].actions.clone() {
         if cluster[ix].interval() > 0 && cluster[ix].task != Task::Cancel {
-            link(cluster, done, ix, OrderFlags::ORDER);
+            link_by(cluster, OrderRule::Notification, done, ix, OrderFlags::ORDER);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Relations between actions: links of two actions, and orderings that become links when all
 //! actions are there (scheduler reference 3, sections 5, 12 and 15.1).
 
-use std::sync::Arc;
-
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, Link, LinkIx, OrderFlags, OrderSide, Ordering, OrderingIx, RscIx, Task,
+    ActionIx, Cluster, Key, Link, LinkIx, OrderFlags, OrderOrigin, OrderRule, OrderSide, Ordering,
+    OrderingIx, Relation, RscIx, Task,
 };
 
 /// Links two actions, unless a link of the same pair shares a modifier. Returns the new
 /// link.
 pub(super) fn link(
     cluster: &mut Cluster,
+    relation: Relation,
     first: ActionIx,
     then: ActionIx,
     flags: OrderFlags,
@@ -20,6 +20,7 @@ pub(super) fn link(
     }
     let ix = LinkIx::next(cluster.links.len());
     cluster.links.push(Link { first, then, flags });
+    cluster.journal.linked(relation);
     cluster[first].after.push(ix);
     cluster[then].before.push(ix);
     Some(ix)
@@ -38,10 +39,10 @@ fn shares(cluster: &Cluster, first: ActionIx, then: ActionIx, flags: OrderFlags)
 /// Adds an ordering, with the equivalents that migration needs.
 pub fn order(
     cluster: &mut Cluster,
+    origin: OrderOrigin,
     first: OrderSide,
     then: OrderSide,
     flags: OrderFlags,
-    origin: Option<Arc<str>>,
 ) -> OrderingIx {
     let ix = OrderingIx::next(cluster.orderings.len());
     let added = migration_equivalents(cluster, &first, &then);
@@ -52,15 +53,38 @@ pub fn order(
     ix
 }
 
+/// An ordering that follows from a rule.
+pub(super) fn order_by(
+    cluster: &mut Cluster,
+    rule: OrderRule,
+    first: OrderSide,
+    then: OrderSide,
+    flags: OrderFlags,
+) {
+    order(cluster, OrderOrigin::Rule(rule), first, then, flags);
+}
+
+/// A link that follows from a rule.
+pub(super) fn link_by(
+    cluster: &mut Cluster,
+    rule: OrderRule,
+    first: ActionIx,
+    then: ActionIx,
+    flags: OrderFlags,
+) {
+    link(cluster, Relation::Rule(rule), first, then, flags);
+}
+
 /// An ordering of two tasks that run once.
 pub(super) fn order_tasks(
     cluster: &mut Cluster,
+    rule: OrderRule,
     first: (RscIx, Task),
     then: (RscIx, Task),
     flags: OrderFlags,
 ) {
     let (first, then) = (OrderSide::task(first.0, first.1), OrderSide::task(then.0, then.1));
-    order(cluster, first, then, flags, None);
+    order(cluster, OrderOrigin::Rule(rule), first, then, flags);
 }
 
 /// The resource and task of a side.

@@ -2,11 +2,12 @@
 //! (scheduler reference 3, section 4).
 
 use crate::scheduler::model::{
-    Cluster, Key, Marks, MultipleActive, NodeIx, OrderFlags, Role, RscIx, Task,
+    Cluster, Fact, Ground, Key, Marks, MultipleActive, NodeIx, OrderFlags, OrderRule, Relation,
+    Role, RscIx, Task,
 };
 
 use super::fencing::fence_op;
-use super::orderings::link;
+use super::orderings::link_by;
 use super::request::{on_node, op, requires_fencing, with_key};
 use super::{cleanup, migration, recurring, roles, unfencing};
 
@@ -24,6 +25,8 @@ struct Course {
     expected: Option<NodeIx>,
     /// It is stopped for running in too many places.
     unexpected: bool,
+    /// Why it must be stopped or promoted anew.
+    ground: Ground,
 }
 
 /// The preferred one among the active nodes (A-24.2, I-168), and how many there are: all, and
@@ -53,8 +56,10 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx) {
     for source in cluster[rsc].dangling.clone() {
         let stop = op(cluster, rsc, Task::Stop, 0, Some(source), false);
         cluster[stop].marks.set(Marks::DANGLE);
+        cluster.journal.needed(stop, Ground::Resource(rsc, Fact::Dangling(source)));
         if cluster.options.remove_after_stop {
-            cleanup::schedule(cluster, rsc, source, false);
+            let after = Ground::Action(stop, Relation::Rule(OrderRule::Cleanup));
+            cleanup::schedule(cluster, rsc, source, false, after);
         }
     }
     let moving = current.is_some()
@@ -62,18 +67,26 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx) {
         && current != assigned
         && cluster[rsc].next_role >= Role::Started;
     let mut migrate = moving && migration::is_possible(cluster, rsc, current);
-    let mut course =
-        Course { current, stop: moving, promote: false, expected: None, unexpected: false };
+    let mut course = Course {
+        current,
+        stop: moving,
+        promote: false,
+        expected: None,
+        unexpected: false,
+        ground: Ground::Resource(rsc, Fact::Course),
+    };
     check_activity(cluster, rsc, (all, clean), &mut migrate, &mut course);
     if cluster[rsc].start_pending && assigned.is_some() {
         let start = op(cluster, rsc, Task::Start, 0, assigned, true);
         cluster[start].marks.set(Marks::PRINT_ALWAYS);
+        cluster.journal.shown(start, Ground::Resource(rsc, Fact::StartPending));
     }
     if !moving {
         check_recovery(cluster, rsc, &mut course);
     }
     restart_steps(cluster, rsc, course);
-    course = Course { expected: None, unexpected: false, ..course };
+    let ground = Ground::Resource(rsc, Fact::Course);
+    course = Course { expected: None, unexpected: false, ground, ..course };
     role_steps(cluster, rsc, course);
     recurring::create(cluster, rsc);
     if migrate {
@@ -97,6 +110,7 @@ fn check_activity(
             && r.assigned == Some(partial.target);
         if !goes_on {
             course.stop = true;
+            course.ground = Ground::Resource(rsc, Fact::PartialMigration);
             *migrate = false;
             cluster[rsc].partial_migration = None;
         }
@@ -106,6 +120,7 @@ fn check_activity(
     if count <= 1 {
         return;
     }
+    course.ground = Ground::Resource(rsc, Fact::MultiplyActive);
     match r.multiple_active {
         MultipleActive::StopStart => course.stop = true,
         MultipleActive::StopUnexpected => {
@@ -122,6 +137,7 @@ fn check_activity(
 fn check_recovery(cluster: &mut Cluster, rsc: RscIx, course: &mut Course) {
     let r = &cluster[rsc];
     if r.failed {
+        course.ground = Ground::Resource(rsc, Fact::Failed);
         if r.must_stop {
             course.stop = true;
         } else {
@@ -129,10 +145,14 @@ fn check_recovery(cluster: &mut Cluster, rsc: RscIx, course: &mut Course) {
         }
     } else if r.blocked {
         course.stop = true;
+        course.ground = Ground::Resource(rsc, Fact::Blocked);
     } else if r.role > Role::Started && course.current.is_some() && r.assigned.is_some() {
         let assigned = r.assigned;
         let start = op(cluster, rsc, Task::Start, 0, assigned, true);
-        course.stop |= cluster[start].marks.required();
+        if cluster[start].marks.required() {
+            course.stop = true;
+            course.ground = Ground::Action(start, Relation::Rule(OrderRule::Restart));
+        }
     }
 }
 
@@ -190,7 +210,7 @@ fn apply(
 
 /// a stop on each current node.
 fn stop(cluster: &mut Cluster, rsc: RscIx, optional: bool, course: Course) {
-    let mut optional = optional;
+    let (mut optional, mut ground) = (optional, course.ground);
     for node in cluster[rsc].active_on.clone() {
         if course.expected == Some(node) {
             continue;
@@ -200,8 +220,12 @@ fn stop(cluster: &mut Cluster, rsc: RscIx, optional: bool, course: Course) {
                 continue;
             }
             optional = false;
+            ground = Ground::Resource(rsc, Fact::PartialMigration);
         }
         let stop = op(cluster, rsc, Task::Stop, 0, Some(node), optional);
+        if !optional {
+            cluster.journal.needed(stop, ground);
+        }
         if cluster[rsc].assigned.is_none() {
             cluster[stop].set_reason("node availability", true);
         } else if course.unexpected {
@@ -209,13 +233,15 @@ fn stop(cluster: &mut Cluster, rsc: RscIx, optional: bool, course: Course) {
         }
         if !cluster[rsc].managed {
             cluster[stop].marks.clear(Marks::RUNNABLE);
+            cluster.journal.held(stop, Ground::Resource(rsc, Fact::Blocked));
         }
         if cluster.options.remove_after_stop {
-            cleanup::schedule(cluster, rsc, node, optional);
+            let after = Ground::Action(stop, Relation::Rule(OrderRule::Cleanup));
+            cleanup::schedule(cluster, rsc, node, optional, after);
         }
         if unfencing::needs_unfencing(cluster, rsc) {
             let unfence = fence_op(cluster, node, Some("on"), true, None, false);
-            link(cluster, stop, unfence, OrderFlags::FIRST_REQ);
+            link_by(cluster, OrderRule::Unfencing, stop, unfence, OrderFlags::FIRST_REQ);
         }
     }
 }
@@ -226,6 +252,7 @@ fn start(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, optional: bool, course
     unfencing::order_after(cluster, rsc, node, start, OrderFlags::THEN_REQ);
     if cluster[start].marks.runnable() && !optional {
         cluster[start].marks.clear(Marks::OPTIONAL);
+        cluster.journal.needed(start, course.ground);
     }
     if course.expected == Some(node) {
         cluster[start].marks.set(Marks::PSEUDO);
@@ -240,11 +267,15 @@ fn promote(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, optional: bool, cour
         .all(|a| cluster[a].marks.runnable());
     if startable {
         let promote = op(cluster, rsc, Task::Promote, 0, Some(node), optional);
+        if !optional {
+            cluster.journal.needed(promote, course.ground);
+        }
         if course.expected == Some(node) {
             cluster[promote].marks.set(Marks::PSEUDO);
         }
     } else if let Some(promote) = on_node(cluster, rsc, &Key::once(Task::Promote), node) {
         cluster[promote].marks.clear(Marks::RUNNABLE);
+        cluster.journal.held(promote, Ground::Resource(rsc, Fact::Course));
     }
 }
 
@@ -252,7 +283,10 @@ fn promote(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, optional: bool, cour
 fn demote(cluster: &mut Cluster, rsc: RscIx, optional: bool, course: Course) {
     for node in cluster[rsc].active_on.clone() {
         if course.expected != Some(node) {
-            op(cluster, rsc, Task::Demote, 0, Some(node), optional);
+            let demote = op(cluster, rsc, Task::Demote, 0, Some(node), optional);
+            if !optional {
+                cluster.journal.needed(demote, course.ground);
+            }
         }
     }
 }
@@ -262,11 +296,20 @@ pub fn unassigned(cluster: &mut Cluster, rsc: RscIx) {
     for ix in cluster[rsc].actions.clone() {
         let not_running = cluster[ix].meta("op_target_rc") == Some("7");
         let recurs = cluster[ix].interval() > 0;
-        let action = &mut cluster[ix];
-        match action.task {
-            Task::Stop => action.marks.clear(Marks::OPTIONAL),
-            Task::Start => action.marks.clear(Marks::RUNNABLE),
-            _ if recurs && !not_running => action.marks.clear(Marks::RUNNABLE),
+        let ground = Ground::Resource(rsc, Fact::Course);
+        match cluster[ix].task {
+            Task::Stop => {
+                cluster[ix].marks.clear(Marks::OPTIONAL);
+                cluster.journal.needed(ix, ground);
+            }
+            Task::Start => {
+                cluster[ix].marks.clear(Marks::RUNNABLE);
+                cluster.journal.held(ix, ground);
+            }
+            _ if recurs && !not_running => {
+                cluster[ix].marks.clear(Marks::RUNNABLE);
+                cluster.journal.held(ix, ground);
+            }
             _ => {}
         }
     }

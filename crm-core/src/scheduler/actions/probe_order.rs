@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, OrderFlags, OrderSide, RscIx, Task, Variant,
+    ActionIx, Cluster, Key, OrderFlags, OrderRule, OrderSide, RscIx, Task, Variant,
 };
 
 use super::apply::partner;
-use super::orderings::link;
+use super::orderings::link_by;
 
 /// All orderings of probes that follow from other orderings.
 pub(super) fn add(cluster: &mut Cluster) {
@@ -72,7 +72,7 @@ fn before_restart(cluster: &mut Cluster, probe: ActionIx, after: ActionIx) {
         .filter(|&a| cluster[a].key == key && !cluster[a].marks.pseudo())
         .collect();
     for action in undo {
-        link(cluster, probe, action, OrderFlags::ORDER);
+        link_by(cluster, OrderRule::Probe, probe, action, OrderFlags::ORDER);
     }
 }
 
@@ -128,7 +128,7 @@ fn imply(cluster: &mut Cluster, ordering: usize) {
     for probe in probes {
         for &then in &thens {
             if is_needed_before(cluster, probe, then) {
-                link(cluster, probe, then, flags);
+                link_by(cluster, OrderRule::Probe, probe, then, flags);
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use crate::scalar::is_true;
 use crate::scheduler::model::{
-    ActionIx, Cluster, Discovery, Key, Marks, NodeIx, OrderFlags, OrderSide, Role, RscIx, Task,
-    Variant,
+    ActionIx, Cluster, Discovery, Fact, Ground, Key, Marks, NodeIx, OrderFlags, OrderRule,
+    OrderSide, Remark, Role, RscIx, Task, Variant,
 };
 
 use super::fencing::{container_of, mark_for_fencing};
 use super::history::has_failed;
-use super::orderings::{order, order_tasks};
+use super::orderings::{order_by, order_tasks};
 use super::remote::{Connection, connection_state};
 use super::request::{clear_failcount, node_action, on_node, op};
 use super::unfencing;
@@ -21,9 +21,13 @@ pub(super) fn create(cluster: &mut Cluster) {
     for node in cluster.node_order.clone() {
         let state = &cluster[node];
         if !state.online {
-            let lost = cluster.is_plain_remote(node) && state.connection.is_some();
-            if lost && connection_state(cluster, node) == Connection::Failed {
-                mark_for_fencing(cluster, node, "the connection is unrecoverable", false);
+            let connection = state.connection.filter(|_| cluster.is_plain_remote(node));
+            if let Some(connection) = connection
+                && connection_state(cluster, node) == Connection::Failed
+            {
+                let ground = Ground::Resource(connection, Fact::Failed);
+                let reason = "the connection is unrecoverable";
+                mark_for_fencing(cluster, node, ground, reason, false);
             }
             continue;
         }
@@ -35,6 +39,7 @@ pub(super) fn create(cluster: &mut Cluster) {
             let task = Task::Other("probe_again".into());
             let again = node_action(cluster, Key::Named(name.into()), task, Some(node), false);
             cluster[again].add_meta("op_no_wait", "true");
+            cluster.journal.needed(again, Ground::Attribute(node, "probe_complete"));
             continue;
         }
         for top in cluster.top.clone() {
@@ -134,7 +139,13 @@ fn probe_bundle(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
             let first = (replica.container, Task::Monitor);
             for other in replicas.iter().filter(|o| o.number != replica.number) {
                 let flags = OrderFlags::ORDER | OrderFlags::SAME_NODE;
-                order_tasks(cluster, first.clone(), (other.container, Task::Start), flags);
+                order_tasks(
+                    cluster,
+                    OrderRule::Probe,
+                    first.clone(),
+                    (other.container, Task::Start),
+                    flags,
+                );
             }
         }
         let Some(connection) = replica.connection else { continue };
@@ -143,7 +154,7 @@ fn probe_bundle(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
             if let Some(probe) = on_node(cluster, connection, &key, node) {
                 let first = OrderSide::task(replica.container, Task::Start);
                 let then = OrderSide::Action(probe);
-                order(cluster, first, then, OrderFlags::PROBE_RUN, None);
+                order_by(cluster, OrderRule::Probe, first, then, OrderFlags::PROBE_RUN);
             }
         }
     }
@@ -160,6 +171,7 @@ fn probe_primitive(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) -> bool {
     }
     let probe = op(cluster, rsc, Task::Monitor, 0, Some(node), false);
     cluster[probe].marks.clear(Marks::OPTIONAL);
+    cluster.journal.needed(probe, Ground::Unknown(rsc, node));
     unfencing::order_after(cluster, rsc, node, probe, OrderFlags::ORDER);
     expect(cluster, rsc, node, probe);
     let device = cluster[rsc].is_fence_device && cluster.options.unfencing_in_use;
@@ -171,9 +183,9 @@ fn probe_primitive(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) -> bool {
         flags |= OrderFlags::FIRST_RUNNABLE;
     }
     let start = OrderSide::task(subject, Task::Start);
-    order(cluster, OrderSide::Action(probe), start, flags, None);
+    order_by(cluster, OrderRule::Probe, OrderSide::Action(probe), start, flags);
     let reload = OrderSide::task(subject, Task::Reload);
-    order(cluster, OrderSide::Action(probe), reload, OrderFlags::ORDER, None);
+    order_by(cluster, OrderRule::Probe, OrderSide::Action(probe), reload, OrderFlags::ORDER);
     true
 }
 
@@ -199,7 +211,7 @@ fn guest_is_down(cluster: &mut Cluster, top: RscIx, node: NodeIx) -> bool {
     if k.role == Role::Stopped {
         if k.assigned.is_some_and(|n| !k.known_on.contains(&n)) {
             let (first, then) = ((container, Task::Monitor), (top, Task::Start));
-            order_tasks(cluster, first, then, OrderFlags::ORDER);
+            order_tasks(cluster, OrderRule::Probe, first, then, OrderFlags::ORDER);
         }
         return true;
     }
@@ -208,7 +220,7 @@ fn guest_is_down(cluster: &mut Cluster, top: RscIx, node: NodeIx) -> bool {
     let stops = guest.remote_requires_reset || guest.unclean || k.failed;
     if stops || k.next_role == Role::Stopped || moves {
         let (first, then) = ((container, Task::Stop), (top, Task::Start));
-        order_tasks(cluster, first, then, OrderFlags::ORDER);
+        order_tasks(cluster, OrderRule::Probe, first, then, OrderFlags::ORDER);
         return true;
     }
     false
@@ -235,10 +247,23 @@ pub(super) fn clear_orphans(cluster: &mut Cluster) {
         }
         for node in cluster.node_order.clone() {
             if cluster[node].online && has_failed(cluster, rsc, node) {
-                let clear = clear_failcount(cluster, rsc, node, false);
+                let ground = orphan_ground(cluster, rsc);
+                let clear = clear_failcount(cluster, rsc, node, ground, false);
                 let stop = OrderSide::task(rsc, Task::Stop);
-                order(cluster, OrderSide::Action(clear), stop, OrderFlags::ORDER, None);
+                order_by(
+                    cluster,
+                    OrderRule::FailCount,
+                    OrderSide::Action(clear),
+                    stop,
+                    OrderFlags::ORDER,
+                );
             }
         }
     }
+}
+
+/// What tells of an orphan.
+fn orphan_ground(cluster: &Cluster, rsc: RscIx) -> Ground {
+    let history = cluster[rsc].histories.first().copied();
+    history.map_or(Ground::Resource(rsc, Fact::Course), |h| Ground::History(h, Remark::Orphan))
 }

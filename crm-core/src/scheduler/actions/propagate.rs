@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, LinkIx, Marks, NodeIx, NotifyKind, OrderFlags, RscIx, Task, Variant,
+    ActionIx, Cluster, Ground, Key, LinkIx, Marks, NodeIx, NotifyKind, OrderFlags, OrderRule,
+    Relation, RscIx, Task, Variant,
 };
 
 use super::orderings::link;
@@ -39,10 +40,10 @@ pub(super) enum Job {
     Resume { then: ActionIx, position: usize, changed: bool, before: Marks },
     /// Hold what is colocated with something that cannot do this.
     HoldDependents(ActionIx),
-    /// Hold this task of a resource and of its parts, for a reason.
-    HoldTask(RscIx, Task, Arc<str>),
-    /// Hold one action, for a reason.
-    Hold(ActionIx, Arc<str>),
+    /// Hold this task of a resource and of its parts, for a reason and its ground.
+    HoldTask(RscIx, Task, Arc<str>, Ground),
+    /// Hold one action, for a reason and its ground.
+    Hold(ActionIx, Arc<str>, Ground),
 }
 
 /// The state of the propagation.
@@ -55,6 +56,8 @@ pub(super) struct Propagation<'a> {
     budget: u64,
     /// How many runs are inside each other.
     depth: u32,
+    /// The relation that is being looked at.
+    pub(super) by: Relation,
 }
 
 /// How many runs may be inside each other. Only the texts of reasons depend on it.
@@ -88,6 +91,7 @@ impl<'a> Propagation<'a> {
             // relations that never settles.
             budget: 1_000 + 400 * (actions as u64 + links as u64),
             depth: 0,
+            by: Relation::Rule(OrderRule::Restart),
             cluster,
         }
     }
@@ -106,8 +110,9 @@ impl<'a> Propagation<'a> {
         }
         self.depth += 1;
         let stack = std::mem::replace(&mut self.stack, vec![job]);
-        let requests = std::mem::take(&mut self.requests);
+        let (requests, by) = (std::mem::take(&mut self.requests), self.by);
         self.run();
+        self.by = by;
         self.stack = stack;
         self.requests = requests;
         self.depth -= 1;
@@ -137,8 +142,10 @@ impl<'a> Propagation<'a> {
                     self.look_at(then, position, changed, before);
                 }
                 Job::HoldDependents(ix) => self.hold_dependents(ix),
-                Job::HoldTask(rsc, task, reason) => self.hold_task(rsc, &task, &reason),
-                Job::Hold(ix, reason) => self.hold(ix, &reason),
+                Job::HoldTask(rsc, task, reason, ground) => {
+                    self.hold_task(rsc, &task, &reason, ground);
+                }
+                Job::Hold(ix, reason, ground) => self.hold(ix, &reason, ground),
             }
         }
     }
@@ -156,6 +163,10 @@ impl<'a> Propagation<'a> {
             action.runnable_firsts = 0;
             action.required_firsts = action.required_firsts.max(1);
             action.marks.clear(Marks::RUNNABLE);
+            if let Some(&link) = self.cluster[then].before.first() {
+                let (first, by) = (self.cluster[link].first, self.cluster.journal.of_link(link));
+                self.cluster.journal.held(then, Ground::Action(first, by));
+            }
         }
         let position = self.cluster[then].before.len();
         self.look_at(then, position, false, before);
@@ -212,6 +223,7 @@ impl<'a> Propagation<'a> {
     /// One link: conditions, remapping, modifiers.
     fn look_at_link(&mut self, ix: LinkIx) -> Changed {
         let link = self.cluster[ix];
+        self.by = self.cluster.journal.of_link(ix);
         let (first, then) = (link.first, link.then);
         let (first_node, then_node) = (self.place(first), self.place(then));
         if link.flags.contains(OrderFlags::SAME_NODE)
@@ -228,6 +240,7 @@ impl<'a> Propagation<'a> {
         {
             if self.cluster[first].marks.required() {
                 self.cluster[first].marks.set(Marks::OPTIONAL);
+                self.cluster.journal.not_needed(first);
                 self.touch(first);
             }
             if self.cluster[first].task == Task::Reload {
@@ -238,7 +251,7 @@ impl<'a> Propagation<'a> {
         if remapped == first {
             return self.apply_link(ix, first_node, then_node);
         }
-        let added = super::orderings::link(self.cluster, remapped, then, link.flags);
+        let added = super::orderings::link(self.cluster, self.by, remapped, then, link.flags);
         if added.is_some() {
             self.cluster[ix].flags = OrderFlags::NONE;
             self.dirty[then.ix()] = true;
@@ -342,12 +355,12 @@ impl<'a> Propagation<'a> {
     }
 
     fn write_back(&mut self, back: seen::WrittenBack) {
-        for (ix, mark) in back {
-            if self.cluster[ix].marks.has(mark) {
-                self.cluster[ix].marks.clear(mark);
-                self.touch(ix);
-            }
+        if back.is_empty() {
+            return;
         }
+        let mut changed = Vec::new();
+        seen::write_back(self.cluster, back, |ix| changed.push(ix));
+        changed.into_iter().for_each(|ix| self.touch(ix));
     }
 
     /// A-219 for actions without a resource; else the resource's variant decides.
@@ -367,12 +380,14 @@ impl<'a> Propagation<'a> {
         let then_marks = self.cluster[then].marks;
         if modifier == OrderFlags::THEN_REQ && first_seen.required() && then_marks.optional() {
             self.cluster[then].marks.clear(Marks::OPTIONAL);
+            self.cluster.journal.needed(then, Ground::Action(first, self.by));
             changed.then = true;
         } else if modifier == OrderFlags::FIRST_RUNNABLE
             && !first_seen.runnable()
             && then_marks.runnable()
         {
             self.cluster[then].marks.clear(Marks::RUNNABLE);
+            self.cluster.journal.held(then, Ground::Action(first, self.by));
             changed.then = true;
         } else if modifier == OrderFlags::ONE_OR_MORE && first_seen.runnable() {
             let action = &mut self.cluster[then];
@@ -388,6 +403,7 @@ impl<'a> Propagation<'a> {
             && self.cluster[first].marks.runnable()
         {
             self.cluster[first].marks.clear(Marks::RUNNABLE);
+            self.cluster.journal.held(first, Ground::Action(then, self.by));
             self.touch(first);
             changed.first = true;
         }
@@ -408,9 +424,11 @@ impl<'a> Propagation<'a> {
         let first_runs = self.cluster[first].marks.runnable() && first_seen.required();
         if flags.contains(OrderFlags::THEN_PRINTED) && first_runs {
             self.cluster[then].marks.set(Marks::PRINT_ALWAYS);
+            self.cluster.journal.shown(then, Ground::Action(first, self.by));
         }
         if flags.contains(OrderFlags::FIRST_PRINTED) && then_seen.required() {
             self.cluster[first].marks.set(Marks::PRINT_ALWAYS);
+            self.cluster.journal.shown(first, Ground::Action(then, self.by));
         }
     }
 
@@ -431,6 +449,7 @@ impl<'a> Propagation<'a> {
             && !action.marks.runnable();
         if holds && self.cluster[then].marks.runnable() {
             self.cluster[then].marks.clear(Marks::RUNNABLE);
+            self.cluster.journal.held(then, Ground::Action(first, self.by));
             self.touch(then);
             return Changed { first: false, then: true };
         }
@@ -473,6 +492,12 @@ impl<'a> Propagation<'a> {
         }
         self.cluster[ix].marks.clear(mark);
         self.touch(ix);
+        let ground = Ground::Action(because, self.by);
+        if mark == Marks::OPTIONAL {
+            self.cluster.journal.needed(ix, ground);
+        } else if mark == Marks::RUNNABLE {
+            self.cluster.journal.held(ix, ground);
+        }
         let cause = &self.cluster[because];
         if cause.rsc == self.cluster[ix].rsc {
             return;
@@ -487,7 +512,7 @@ impl<'a> Propagation<'a> {
 
     /// Links two actions during the propagation.
     pub(super) fn add_link(&mut self, first: ActionIx, then: ActionIx, flags: OrderFlags) -> bool {
-        let added = link(self.cluster, first, then, flags).is_some();
+        let added = link(self.cluster, self.by, first, then, flags).is_some();
         if added {
             self.dirty[then.ix()] = true;
         }

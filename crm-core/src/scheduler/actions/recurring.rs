@@ -2,10 +2,11 @@
 //! (scheduler reference 3, section 8).
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, Marks, NodeIx, OrderFlags, OrderSide, Role, RscIx, Severity, Task,
+    ActionIx, Cluster, Fact, Ground, Key, Marks, NodeFact, NodeIx, OrderFlags, OrderRule,
+    OrderSide, Relation, Role, RscIx, Severity, Task,
 };
 
-use super::orderings::{link, order};
+use super::orderings::{link_by, order_by};
 use super::request::{adopt_on_node, on_node, op, request, with_key};
 
 /// A configured recurring operation that counts.
@@ -13,6 +14,8 @@ struct Recurring {
     task: Task,
     interval: u32,
     role: Role,
+    /// Its position among the operations of the resource.
+    at: u32,
 }
 
 impl Recurring {
@@ -45,7 +48,7 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx) {
 fn configured(cluster: &mut Cluster, rsc: RscIx) -> Vec<Recurring> {
     let ops = cluster[rsc].ops.clone();
     let mut found = Vec::new();
-    for candidate in ops.iter().filter(|o| o.interval > 0) {
+    for (at, candidate) in (0..).zip(ops.iter()).filter(|(_, o)| o.interval > 0) {
         let same = |o: &&crate::scheduler::model::OpDef| {
             o.name == candidate.name && o.interval == candidate.interval
         };
@@ -79,6 +82,7 @@ fn configured(cluster: &mut Cluster, rsc: RscIx) -> Vec<Recurring> {
                 task: candidate.name.clone(),
                 interval: candidate.interval,
                 role: candidate.role.unwrap_or(Role::Unknown),
+                at,
             });
         }
     }
@@ -116,9 +120,15 @@ fn while_active(
         return;
     }
     let action = op(cluster, rsc, operation.task.clone(), operation.interval, Some(node), running);
+    if !running {
+        cluster.journal.needed(action, Ground::Recurs(rsc, operation.at));
+    }
     let unusable = !cluster[node].online || cluster[node].unclean;
     if !cluster[start].marks.runnable() || unusable {
         cluster[action].marks.clear(Marks::RUNNABLE);
+        let start = Ground::Action(start, Relation::Rule(OrderRule::Recurring));
+        let gone = Ground::Node(node, NodeFact::Unavailable);
+        cluster.journal.held(action, if unusable { gone } else { start });
     }
     if next_role == Role::Promoted {
         cluster[action].set_meta("op_target_rc", "8");
@@ -135,13 +145,20 @@ fn while_active(
         after.push((Task::Demote, weak));
     }
     for (task, flags) in after {
-        order(cluster, OrderSide::task(rsc, task), OrderSide::Action(action), flags, None);
+        order_by(
+            cluster,
+            OrderRule::Recurring,
+            OrderSide::task(rsc, task),
+            OrderSide::Action(action),
+            flags,
+        );
     }
 }
 
 /// the role changes, the operation of the old one ends.
 fn cancel_for_role(cluster: &mut Cluster, rsc: RscIx, operation: &Recurring, node: NodeIx) {
     let cancel = cancel(cluster, rsc, operation.task.clone(), operation.interval, node);
+    cluster.journal.needed(cancel, Ground::Resource(rsc, Fact::Course));
     let r = &cluster[rsc];
     let then = match (r.role, r.next_role) {
         (Role::Started | Role::Unpromoted, Role::Promoted) => Some(Task::Promote),
@@ -151,7 +168,13 @@ fn cancel_for_role(cluster: &mut Cluster, rsc: RscIx, operation: &Recurring, nod
     };
     if let Some(then) = then {
         let then = OrderSide::task(rsc, then);
-        order(cluster, OrderSide::Action(cancel), then, OrderFlags::FIRST_RUNNABLE, None);
+        order_by(
+            cluster,
+            OrderRule::Recurring,
+            OrderSide::Action(cancel),
+            then,
+            OrderFlags::FIRST_RUNNABLE,
+        );
     }
 }
 
@@ -172,23 +195,34 @@ fn while_stopped(cluster: &mut Cluster, rsc: RscIx, operation: &Recurring) {
         let (task, interval) = (operation.task.clone(), operation.interval);
         let action = op(cluster, rsc, task, interval, Some(node), there);
         cluster[action].set_meta("op_target_rc", "7");
+        if !there {
+            cluster.journal.needed(action, Ground::Recurs(rsc, operation.at));
+        }
         if cluster[rsc].managed {
             for probe in adopt_on_node(cluster, rsc, &Key::once(Task::Monitor), node) {
-                link(cluster, probe, action, OrderFlags::FIRST_RUNNABLE);
+                link_by(cluster, OrderRule::Recurring, probe, action, OrderFlags::FIRST_RUNNABLE);
             }
         }
         after_stops(cluster, rsc, node, action);
         if !cluster[node].online || cluster[node].unclean {
             cluster[action].marks.clear(Marks::RUNNABLE);
+            cluster.journal.held(action, Ground::Node(node, NodeFact::Unavailable));
         }
     }
 }
 
 fn cancel_before_start(cluster: &mut Cluster, rsc: RscIx, operation: &Recurring, node: NodeIx) {
     let cancel = cancel(cluster, rsc, operation.task.clone(), operation.interval, node);
+    cluster.journal.needed(cancel, Ground::Resource(rsc, Fact::Course));
     if matches!(cluster[rsc].next_role, Role::Started | Role::Unpromoted) {
         let then = OrderSide::task(rsc, Task::Start);
-        order(cluster, OrderSide::Action(cancel), then, OrderFlags::FIRST_RUNNABLE, None);
+        order_by(
+            cluster,
+            OrderRule::Recurring,
+            OrderSide::Action(cancel),
+            then,
+            OrderFlags::FIRST_RUNNABLE,
+        );
     }
 }
 
@@ -201,13 +235,22 @@ fn after_stops(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, action: ActionIx
         let marks = cluster[stop].marks;
         if marks.required() && cluster[action].marks.required() && !managed {
             cluster[action].marks.set(Marks::OPTIONAL);
+            cluster.journal.not_needed(action);
         }
         if !marks.runnable() {
             cluster[action].marks.clear(Marks::RUNNABLE);
+            let ground = Ground::Action(stop, Relation::Rule(OrderRule::Recurring));
+            cluster.journal.held(action, ground);
         }
         if managed {
             let flags = OrderFlags::THEN_REQ | OrderFlags::FIRST_RUNNABLE;
-            order(cluster, OrderSide::Action(stop), OrderSide::Action(action), flags, None);
+            order_by(
+                cluster,
+                OrderRule::Recurring,
+                OrderSide::Action(stop),
+                OrderSide::Action(action),
+                flags,
+            );
         }
     }
 }

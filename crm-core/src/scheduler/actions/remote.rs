@@ -2,11 +2,11 @@
 //! (scheduler reference 3, section 10).
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, NodeIx, OrderFlags, OrderSide, Role, RscIx, Task,
+    ActionIx, Cluster, Fact, Ground, NodeIx, OrderFlags, OrderRule, OrderSide, Role, RscIx, Task,
 };
 
 use super::fencing::{container_of, mark_for_fencing};
-use super::orderings::order;
+use super::orderings::order_by;
 use super::primitive::current_node;
 
 /// What the connection to a remote node is good for.
@@ -62,7 +62,13 @@ pub(super) fn order_actions(cluster: &mut Cluster) {
         let r = &cluster[rsc];
         if r.is_remote_connection && action.task == Task::ClearFailcount {
             let start = OrderSide::task(rsc, Task::Start);
-            order(cluster, OrderSide::Action(ix), start, OrderFlags::ORDER, None);
+            order_by(
+                cluster,
+                OrderRule::FailCount,
+                OrderSide::Action(ix),
+                start,
+                OrderFlags::ORDER,
+            );
             continue;
         }
         let Some(node) = action.node.filter(|&n| cluster[n].is_remote()) else { continue };
@@ -88,24 +94,37 @@ fn keep_until_connected(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, connect
         let elsewhere = cluster[stop].node != Some(node);
         if elsewhere && cluster[stop].task == Task::Stop {
             let start = OrderSide::task(connection, Task::Start);
-            order(cluster, start, OrderSide::Action(stop), OrderFlags::ORDER, None);
+            order_by(cluster, OrderRule::Remote, start, OrderSide::Action(stop), OrderFlags::ORDER);
         }
     }
 }
 
 fn after_start(cluster: &mut Cluster, rsc: RscIx, then: ActionIx, extra: OrderFlags) {
     let flags = OrderFlags::INTERNAL | OrderFlags::FIRST_RUNNABLE | extra;
-    order(cluster, OrderSide::task(rsc, Task::Start), OrderSide::Action(then), flags, None);
+    order_by(
+        cluster,
+        OrderRule::Remote,
+        OrderSide::task(rsc, Task::Start),
+        OrderSide::Action(then),
+        flags,
+    );
 }
 
 fn before_stop(cluster: &mut Cluster, first: ActionIx, rsc: RscIx, extra: OrderFlags) {
     let flags = OrderFlags::INTERNAL | extra;
-    order(cluster, OrderSide::Action(first), OrderSide::task(rsc, Task::Stop), flags, None);
+    order_by(
+        cluster,
+        OrderRule::Remote,
+        OrderSide::Action(first),
+        OrderSide::task(rsc, Task::Stop),
+        flags,
+    );
 }
 
 ///
 fn order_on_remote(cluster: &mut Cluster, ix: ActionIx, node: NodeIx, connection: RscIx) {
     let state = connection_state(cluster, node);
+    let failed_ground = Ground::Resource(connection, Fact::Failed);
     let goes_down = cluster[connection].next_role == Role::Stopped;
     match cluster[ix].task.clone() {
         Task::Start | Task::Promote => {
@@ -116,7 +135,7 @@ fn order_on_remote(cluster: &mut Cluster, ix: ActionIx, node: NodeIx, connection
         Task::Stop | Task::MigrateTo | Task::MigrateFrom => match state {
             Connection::Failed => {
                 let reason = "resources are active but connection is unrecoverable";
-                mark_for_fencing(cluster, node, reason, false);
+                mark_for_fencing(cluster, node, failed_ground, reason, false);
             }
             Connection::Alive => before_stop(cluster, ix, connection, OrderFlags::FIRST_REQ),
             _ if goes_down => before_stop(cluster, ix, connection, OrderFlags::FIRST_REQ),
@@ -133,7 +152,7 @@ fn order_on_remote(cluster: &mut Cluster, ix: ActionIx, node: NodeIx, connection
         task => {
             if task == Task::Monitor && state == Connection::Failed {
                 let reason = "resources are in unknown state and connection is unrecoverable";
-                mark_for_fencing(cluster, node, reason, false);
+                mark_for_fencing(cluster, node, failed_ground, reason, false);
             }
             let (current, _, _) = current_node(cluster, connection);
             if state == Connection::Stopped && current.is_some() {
@@ -150,7 +169,8 @@ fn order_on_guest(cluster: &mut Cluster, ix: ActionIx, node: NodeIx, connection:
     let Some(container) = cluster[connection].container else { return };
     let failed = cluster[container].failed;
     if failed {
-        mark_for_fencing(cluster, node, "container failed", false);
+        let ground = Ground::Resource(container, Fact::Failed);
+        mark_for_fencing(cluster, node, ground, "container failed", false);
     }
     match cluster[ix].task {
         Task::Start | Task::Promote => {

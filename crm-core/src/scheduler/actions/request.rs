@@ -4,10 +4,14 @@
 use std::sync::Arc;
 
 use crate::scheduler::model::{
-    Action, ActionIx, Cluster, Key, Marks, Needs, NodeIx, QuorumPolicy, Requires, Role, RscIx, Task,
+    Action, ActionIx, Cluster, Fact, Ground, Key, Marks, Needs, NodeFact, NodeIx, OrderRule,
+    QuorumPolicy, Relation, Requires, Role, RscIx, Task,
 };
 
 use super::fencing::{can_fence, mark_for_fencing, order_before_clearing};
+
+/// What a partition without quorum is told.
+pub(crate) const NO_QUORUM: Ground = Ground::Setting("no-quorum-policy", "there is no quorum");
 
 /// Finds or makes the action that `task` every `interval` milliseconds (0: once) is for `rsc`
 /// . An existing action becomes required if `optional` is false, never the reverse.
@@ -39,6 +43,7 @@ pub(super) fn request(
         update_runnable(cluster, ix, rsc);
     } else if !cluster[ix].marks.pseudo() {
         cluster[ix].marks.clear(Marks::RUNNABLE);
+        cluster.journal.held(ix, Ground::Resource(rsc, Fact::Course));
     }
     ix
 }
@@ -176,6 +181,7 @@ fn update_optional(cluster: &mut Cluster, ix: ActionIx, rsc: RscIx, optional: bo
     let one_shot = action.interval() == 0;
     if !managed && action.node.is_some() && !action.marks.pseudo() && one_shot {
         action.marks.set(Marks::OPTIONAL);
+        cluster.journal.not_needed(ix);
     } else if !optional {
         action.marks.clear(Marks::OPTIONAL);
     }
@@ -194,15 +200,21 @@ fn update_runnable(cluster: &mut Cluster, ix: ActionIx, rsc: RscIx) {
     if !on_dc && !state.online && (!guest || state.remote_requires_reset) {
         let unclean = state.unclean;
         cluster[ix].marks.clear(Marks::RUNNABLE);
+        cluster.journal.held(ix, Ground::Node(node, NodeFact::Unavailable));
         if cluster[ix].task == Task::Stop && cluster[rsc].managed && !unclean {
-            mark_for_fencing(cluster, node, "stop is unrunnable", false);
+            let ground = Ground::Action(ix, Relation::Rule(OrderRule::Fencing));
+            mark_for_fencing(cluster, node, ground, "stop is unrunnable", false);
         }
     } else if !on_dc && state.pending {
         cluster[ix].marks.clear(Marks::RUNNABLE);
+        cluster.journal.held(ix, Ground::Node(node, NodeFact::Unavailable));
     } else if cluster[ix].needs == Needs::Nothing {
         cluster[ix].reason = None;
         let runnable = !guest || can_fence(cluster, node);
         set_runnable(cluster, ix, runnable);
+        if !runnable {
+            cluster.journal.held(ix, Ground::Node(node, NodeFact::Unavailable));
+        }
     } else {
         check_quorum(cluster, ix, rsc);
     }
@@ -234,6 +246,7 @@ fn check_quorum(cluster: &mut Cluster, ix: ActionIx, rsc: RscIx) {
     if let Some(reason) = refusal {
         cluster[ix].marks.clear(Marks::RUNNABLE);
         cluster[ix].set_reason(reason, true);
+        cluster.journal.held(ix, NO_QUORUM);
     }
 }
 
@@ -248,6 +261,7 @@ fn effective_policy(cluster: &mut Cluster, rsc: RscIx) -> QuorumPolicy {
         Role::Promoted | Role::Unpromoted => {
             if cluster[rsc].next_role > Role::Unpromoted {
                 cluster[rsc].next_role = Role::Unpromoted;
+                cluster.journal.resource(rsc, Fact::NextRole, NO_QUORUM);
             }
             QuorumPolicy::Ignore
         }
@@ -284,10 +298,12 @@ pub fn clear_failcount(
     cluster: &mut Cluster,
     rsc: RscIx,
     node: NodeIx,
+    ground: Ground,
     after_fencing: bool,
 ) -> ActionIx {
     let ix = op(cluster, rsc, Task::ClearFailcount, 0, Some(node), false);
     cluster[ix].add_meta("op_no_wait", "true");
+    cluster.journal.needed(ix, ground);
     if after_fencing {
         order_before_clearing(cluster, rsc, ix);
     }
@@ -301,6 +317,7 @@ pub fn make_stops_optional(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
         .collect();
     for stop in stops {
         cluster[stop].marks.set(Marks::OPTIONAL);
+        cluster.journal.not_needed(stop);
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::scheduler::model::{
-    ActionIx, Cluster, Key, LinkIx, Marks, OrderFlags, OrderSide, Ordering, Role, RscIx, Task,
+    ActionIx, Cluster, Key, LinkIx, Marks, OrderFlags, OrderSide, Ordering, OrderingIx, Relation,
+    Role, RscIx, Task,
 };
 
 use super::apply::state;
@@ -15,13 +16,13 @@ use super::request::op;
 
 /// Turns all orderings into links, in order of creation.
 pub(super) fn resolve(cluster: &mut Cluster) {
-    for ordering in std::mem::take(&mut cluster.orderings) {
-        resolve_one(cluster, &ordering);
+    for (i, ordering) in std::mem::take(&mut cluster.orderings).into_iter().enumerate() {
+        resolve_one(cluster, OrderingIx::next(i), &ordering);
         cluster.orderings.push(ordering);
     }
 }
 
-fn resolve_one(cluster: &mut Cluster, ordering: &Ordering) {
+fn resolve_one(cluster: &mut Cluster, ix: OrderingIx, ordering: &Ordering) {
     let firsts = match &ordering.first {
         OrderSide::Action(ix) => vec![*ix],
         OrderSide::Key(rsc, key) => {
@@ -40,7 +41,7 @@ fn resolve_one(cluster: &mut Cluster, ordering: &Ordering) {
             flags = flags.without(OrderFlags::THEN_REQ);
         }
         for then in thens {
-            link(cluster, first, then, flags);
+            link(cluster, Relation::Ordering(ix), first, then, flags);
         }
     }
 }

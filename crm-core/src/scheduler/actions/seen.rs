@@ -1,6 +1,8 @@
 //! The marks of a collective's action, as its parts make them.
 
-use crate::scheduler::model::{ActionIx, Cluster, Key, Marks, NodeIx, RscIx, Task, Variant};
+use crate::scheduler::model::{
+    ActionIx, Cluster, Fact, Ground, Key, Marks, NodeIx, OrderRule, Relation, RscIx, Task, Variant,
+};
 
 use super::request::first_of_task;
 
@@ -15,8 +17,9 @@ pub(super) fn basic(task: &Task) -> Task {
     }
 }
 
-/// Changes that seeing makes: marks that are written back to the collective's own action.
-pub(super) type WrittenBack = Vec<(ActionIx, Marks)>;
+/// Changes that seeing makes: marks that are written back to the collective's own action, and the
+/// part's action that they come from.
+pub(super) type WrittenBack = Vec<(ActionIx, Marks, Option<ActionIx>)>;
 
 /// The marks of an action as an ordering sees it from a place.
 pub(super) fn for_ordering(
@@ -89,11 +92,11 @@ fn group(
                 let marks = cluster[part].marks;
                 if seen.optional() && marks.required() {
                     seen.clear(Marks::OPTIONAL);
-                    back.push((ix, Marks::OPTIONAL));
+                    back.push((ix, Marks::OPTIONAL, Some(part)));
                 }
                 if wanted != *task && seen.runnable() && !marks.runnable() {
                     seen.clear(Marks::RUNNABLE);
-                    back.push((ix, Marks::RUNNABLE));
+                    back.push((ix, Marks::RUNNABLE, Some(part)));
                 }
             }
             None if !matches!(wanted, Task::Stop | Task::Demote) => seen.clear(Marks::RUNNABLE),
@@ -124,22 +127,57 @@ fn parts(
 ) -> Marks {
     let task = part_task(cluster, ix, instances.first().copied());
     let mut seen = Marks::OPTIONAL | Marks::RUNNABLE | Marks::PSEUDO;
-    let mut any_runnable = false;
+    let (mut any_runnable, mut last) = (false, None);
     for &instance in instances {
         let place = node.filter(|_| cluster[instance].children.is_empty());
         let Some(part) = first_of_task(cluster, instance, &task, place) else { continue };
         let marks = marks(cluster, part, node, back);
         if seen.optional() && marks.required() {
             seen.clear(Marks::OPTIONAL);
-            back.push((ix, Marks::OPTIONAL));
+            back.push((ix, Marks::OPTIONAL, Some(part)));
         }
         any_runnable |= marks.runnable();
+        last = Some(part);
     }
     if !any_runnable {
         seen.clear(Marks::RUNNABLE);
         if node.is_none() {
-            back.push((ix, Marks::RUNNABLE));
+            back.push((ix, Marks::RUNNABLE, last));
         }
     }
     seen
+}
+
+/// Makes the changes; `changed` hears of each.
+pub(super) fn write_back(
+    cluster: &mut Cluster,
+    back: WrittenBack,
+    mut changed: impl FnMut(ActionIx),
+) {
+    for (ix, mark, part) in back {
+        if !cluster[ix].marks.has(mark) {
+            continue;
+        }
+        cluster[ix].marks.clear(mark);
+        let ground = match (part, cluster[ix].rsc) {
+            (Some(part), _) => Ground::Action(part, part_rule(cluster, ix)),
+            (None, Some(rsc)) => Ground::Resource(rsc, Fact::Course),
+            (None, None) => continue,
+        };
+        if mark == Marks::OPTIONAL {
+            cluster.journal.needed(ix, ground);
+        } else {
+            cluster.journal.held(ix, ground);
+        }
+        changed(ix);
+    }
+}
+
+/// How a collective's action relates to those of its parts.
+pub(super) fn part_rule(cluster: &Cluster, ix: ActionIx) -> Relation {
+    Relation::Rule(match cluster[ix].rsc.map(|r| &cluster[r].variant) {
+        Some(Variant::Group(_)) => OrderRule::Group,
+        Some(Variant::Bundle(_)) => OrderRule::Bundle,
+        Some(Variant::Clone(_) | Variant::Primitive) | None => OrderRule::Clone,
+    })
 }

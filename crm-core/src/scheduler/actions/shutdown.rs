@@ -1,8 +1,10 @@
 //! Shutting a node down: after everything on it has stopped.
 
-use crate::scheduler::model::{ActionIx, Cluster, Key, Marks, NodeIx, OrderFlags, OrderSide, Task};
+use crate::scheduler::model::{
+    ActionIx, Cluster, Ground, Key, Marks, NodeFact, NodeIx, OrderFlags, OrderRule, OrderSide, Task,
+};
 
-use super::orderings::order;
+use super::orderings::order_by;
 use super::request::node_action;
 
 /// The shutdown of a node, with the stops it waits for.
@@ -10,6 +12,8 @@ pub(super) fn plan(cluster: &mut Cluster, node: NodeIx) -> ActionIx {
     let key = Key::Shutdown(node);
     let shutdown = node_action(cluster, key, Task::Shutdown, Some(node), false);
     cluster[shutdown].add_meta("op_no_wait", "true");
+    let ground = Ground::Node(node, NodeFact::Shutdown);
+    cluster.journal.needed(shutdown, ground);
     let stops: Vec<ActionIx> = (0..cluster.actions.len())
         .rev()
         .map(ActionIx::next)
@@ -26,13 +30,10 @@ pub(super) fn plan(cluster: &mut Cluster, node: NodeIx) -> ActionIx {
         .collect();
     for stop in stops {
         cluster[stop].marks.clear(Marks::OPTIONAL);
-        order(
-            cluster,
-            OrderSide::Action(stop),
-            OrderSide::Action(shutdown),
-            OrderFlags::ORDER | OrderFlags::FIRST_RUNNABLE,
-            None,
-        );
+        cluster.journal.needed(stop, ground);
+        let flags = OrderFlags::ORDER | OrderFlags::FIRST_RUNNABLE;
+        let (stop, shutdown) = (OrderSide::Action(stop), OrderSide::Action(shutdown));
+        order_by(cluster, OrderRule::Shutdown, stop, shutdown, flags);
     }
     shutdown
 }

@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use crate::scheduler::digest::fencing_digests;
-use crate::scheduler::model::{ActionIx, Cluster, NodeIx, OrderFlags, Requires, RscIx};
+use crate::scheduler::model::{
+    ActionIx, Cluster, Ground, NodeIx, OrderFlags, OrderRule, Requires, RscIx,
+};
 
 use super::fencing::fence_op;
-use super::orderings::link;
+use super::orderings::link_by;
 
 /// orders `action` after the unfencing of its node, and asks for that if the node was
 /// never unfenced.
@@ -22,10 +24,11 @@ pub(super) fn order_after(
         return;
     }
     let unfence = fence_op(cluster, node, Some("on"), true, None, false);
-    link(cluster, unfence, action, flags);
+    link_by(cluster, OrderRule::Unfencing, unfence, action, flags);
     if !was_unfenced(cluster, node) {
         let reason = format!("required by {} {}", cluster[rsc].id, cluster[action].task);
-        trigger_on(cluster, node, &reason, None);
+        let ground = Ground::Attribute(node, "#node-unfenced");
+        trigger_on(cluster, node, ground, &reason);
     }
 }
 
@@ -45,8 +48,8 @@ pub(super) fn trigger(
     cluster: &mut Cluster,
     rsc: RscIx,
     node: Option<NodeIx>,
+    ground: Ground,
     reason: &str,
-    then: Option<ActionIx>,
 ) {
     if !cluster[rsc].is_fence_device {
         return;
@@ -56,26 +59,24 @@ pub(super) fn trigger(
         n.online && !n.unclean && !n.shutdown
     };
     match node {
-        Some(node) if usable(cluster, node) => trigger_on(cluster, node, reason, then),
+        Some(node) if usable(cluster, node) => trigger_on(cluster, node, ground, reason),
         _ => {
             let nodes: Vec<_> = cluster[rsc].allowed.iter().map(|(n, _)| n).collect();
             for node in nodes {
-                trigger_on(cluster, node, reason, then);
+                trigger_on(cluster, node, ground, reason);
             }
         }
     }
 }
 
 /// Requires the unfencing of one node, if it can take part now.
-fn trigger_on(cluster: &mut Cluster, node: NodeIx, reason: &str, then: Option<ActionIx>) {
+fn trigger_on(cluster: &mut Cluster, node: NodeIx, ground: Ground, reason: &str) {
     let n = &cluster[node];
     if !cluster.options.unfencing_in_use || !n.online || n.unclean || n.shutdown {
         return;
     }
     let unfence = fence_op(cluster, node, Some("on"), false, Some(reason), false);
-    if let Some(then) = then {
-        link(cluster, unfence, then, OrderFlags::ORDER);
-    }
+    cluster.journal.needed(unfence, ground);
 }
 
 /// what the fence devices were like when the node was unfenced. True if they changed.

@@ -2,7 +2,7 @@
 
 use crate::scalar::parse_int;
 use crate::scheduler::actions;
-use crate::scheduler::model::{Cluster, RscIx, Task, Variant};
+use crate::scheduler::model::{Cluster, Fact, Ground, RscIx, Task, Variant};
 
 /// Decides which resources are locked, from history and from what runs now (I-214).
 pub fn settle(cluster: &mut Cluster) {
@@ -30,7 +30,8 @@ fn lock(cluster: &mut Cluster, rsc: RscIx) {
     if let Some((node, _)) = r.lock {
         if !r.active_on.is_empty() {
             cluster[rsc].lock = None;
-            actions::op(cluster, rsc, Task::LrmDelete, 0, Some(node), false);
+            let delete = actions::op(cluster, rsc, Task::LrmDelete, 0, Some(node), false);
+            cluster.journal.needed(delete, Ground::Resource(rsc, Fact::Locked));
         }
     } else if let [node] = r.active_on[..] {
         let n = &cluster[node];

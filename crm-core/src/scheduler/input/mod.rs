@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::cib::Element;
 use crate::rules::Moment;
 
-use super::model::Cluster;
+use super::model::{Cluster, Journal};
 use doc::Document;
 pub use history::{Recorded, Recorder};
 pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params};
@@ -71,6 +71,7 @@ pub fn status(input: &Input<'_>) -> Cluster {
         now: input.now,
         sanitized: input.sanitized,
         record: input.record,
+        journal: Journal::new(input.record),
         show_scores: input.show_scores,
         show_utilization: input.show_utilization,
         all_actions: input.all_actions,

@@ -5,7 +5,8 @@ use crate::cib::Element;
 use crate::scalar::{is_true, parse_bool, parse_count, parse_int};
 use crate::scheduler::actions;
 use crate::scheduler::model::{
-    Cluster, NodeIx, NodeKind, QuorumPolicy, Role, RscIx, Severity, Ticket, TicketIx,
+    Cluster, Fact, Ground, NodeFact, NodeIx, NodeKind, QuorumPolicy, Role, RscIx, Severity, Ticket,
+    TicketIx,
 };
 
 use super::doc::Document;
@@ -62,7 +63,9 @@ fn first_pass<'a>(cluster: &mut Cluster, doc: &Document<'a>, node: NodeIx, state
     let options = &cluster.options;
     let suicide = options.quorum_policy == QuorumPolicy::Suicide && !options.have_quorum;
     if suicide && cluster[node].online {
-        actions::mark_for_fencing(cluster, node, "cluster does not have quorum", false);
+        let ground = actions::NO_QUORUM;
+        let reason = "cluster does not have quorum";
+        actions::mark_for_fencing(cluster, node, ground, reason, false);
     }
 }
 
@@ -131,7 +134,8 @@ fn with_fencing(cluster: &mut Cluster, node: NodeIx, peer: &Peer) {
     } else {
         ("peer was in an unknown state", false)
     };
-    actions::mark_for_fencing(cluster, node, reason, delay);
+    let ground = Ground::Membership(node, reason);
+    actions::mark_for_fencing(cluster, node, ground, reason, delay);
 }
 
 /// I-52
@@ -149,7 +153,9 @@ fn without_fencing(cluster: &mut Cluster, node: NodeIx, peer: &Peer) {
     } else {
         cluster[node].online = false;
         if cluster[node].expected_up {
-            actions::mark_for_fencing(cluster, node, "peer is unexpectedly down", false);
+            let reason = "peer is unexpectedly down";
+            let ground = Ground::Membership(node, reason);
+            actions::mark_for_fencing(cluster, node, ground, reason, false);
         }
     }
 }
@@ -222,6 +228,10 @@ fn after_histories(cluster: &mut Cluster) {
             && cluster[node].shutdown
         {
             cluster[connection].next_role = Role::Stopped;
+            if nodes::shutdown_requested(&cluster[node]) {
+                let ground = Ground::Node(node, NodeFact::Shutdown);
+                cluster.journal.resource(connection, Fact::NextRole, ground);
+            }
         }
         if !cluster[node].history_read {
             remote_online(cluster, node);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::Score;
 
-use super::{ActionIx, Discovery, Key, NodeIx, Role, RscIx, Task, TicketIx};
+use super::{ActionIx, Discovery, Key, NodeIx, OrderRule, Role, RscIx, Task, TicketIx};
 
 /// One location preference (P-45 to P-50, P-43). Kept in order of creation;
 /// placement applies them in reverse (P-52).
@@ -136,8 +136,17 @@ pub struct Ordering {
     pub then: OrderSide,
     /// Modifiers.
     pub flags: OrderFlags,
-    /// Id of the CIB element it comes from; `None` for internal ones.
-    pub origin: Option<Arc<str>>,
+    /// Where it comes from.
+    pub origin: OrderOrigin,
+}
+
+/// Where an ordering comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderOrigin {
+    /// The element with this id.
+    Cib(Arc<str>),
+    /// A rule.
+    Rule(OrderRule),
 }
 
 /// A ticket (I-63).

@@ -8,6 +8,7 @@ mod action;
 mod constraint;
 mod history;
 mod ids;
+mod journal;
 mod message;
 mod node;
 mod options;
@@ -24,12 +25,14 @@ use crate::rules::Moment;
 
 pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
 pub use constraint::{
-    Colocation, Location, LossPolicy, OrderFlags, OrderSide, Ordering, Ticket, TicketDependency,
+    Colocation, Location, LossPolicy, OrderFlags, OrderOrigin, OrderSide, Ordering, Ticket,
+    TicketDependency,
 };
 pub use history::{CheckKind, DeferredCheck, FailedOp, History, HistoryOp, Origin, Rare, Record};
 pub use ids::{
     ActionIx, ColocationIx, HistoryIx, LinkIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx,
 };
+pub use journal::{Fact, Ground, Journal, NodeFact, OrderRule, Relation, Remark};
 pub use message::{Message, Severity};
 pub use node::{Attributes, Node, NodeKind};
 pub use options::{HealthStrategy, Options, PlacementStrategy, QuorumPolicy};
@@ -97,6 +100,8 @@ pub struct Cluster {
     pub sanitized: bool,
     /// Keep contributions of scores.
     pub record: bool,
+    /// Why actions, resources and nodes are as they are; empty unless recording.
+    pub journal: Journal,
     /// How the promotion scores of instances came about; empty unless recording.
     pub promotions: BTreeMap<RscIx, Promotion>,
     /// Note every score that is printed with `-s`.

@@ -2,7 +2,8 @@
 //! assignment of a connection means for its node (section 22).
 
 use crate::Score;
-use crate::scheduler::model::{Cause, Marks, NodeIx, QuorumPolicy, Role, RscIx, Task};
+use crate::scheduler::actions::{self, NO_QUORUM};
+use crate::scheduler::model::{Cause, Fact, NodeIx, QuorumPolicy, Role, RscIx};
 
 use super::colocation::has_influence;
 use super::{Placement, ScoreLine, ban_everywhere};
@@ -64,6 +65,7 @@ impl Placement<'_> {
             ban_everywhere(self.c, leaf, Cause::NextRoleStopped);
         } else if r.next_role > r.role && self.frozen() {
             self.set_next_role(leaf, self.c[leaf].role);
+            self.c.journal.resource(leaf, Fact::NextRole, NO_QUORUM);
         }
     }
 
@@ -102,7 +104,7 @@ impl Placement<'_> {
         self.c[leaf].decided = true;
         let Some((node, score)) = chosen else {
             self.set_next_role(leaf, Role::Stopped);
-            self.adjust_early_actions(leaf);
+            actions::unassigned(self.c, leaf);
             return;
         };
         self.c[leaf].assigned = Some(node);
@@ -127,23 +129,6 @@ impl Placement<'_> {
             self.c[leaf].decided = false;
             self.c[node].assigned.retain(|&r| r != leaf);
             self.release(leaf, node);
-        }
-    }
-
-    /// Actions that status made for a resource that gets no node: it must stop, cannot start,
-    /// and its recurring actions end, except those that expect it to be stopped.
-    fn adjust_early_actions(&mut self, leaf: RscIx) {
-        for action in self.c[leaf].actions.clone() {
-            let action = &mut self.c[action];
-            let expects_stopped = action.meta("op_target_rc") == Some("7");
-            match action.task {
-                Task::Stop => action.marks.clear(Marks::OPTIONAL),
-                Task::Start => action.marks.clear(Marks::RUNNABLE),
-                _ if action.interval() != 0 && !expects_stopped => {
-                    action.marks.clear(Marks::RUNNABLE);
-                }
-                _ => {}
-            }
         }
     }
 

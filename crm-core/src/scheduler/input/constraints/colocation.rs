@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::Score;
 use crate::scalar::parse_bool;
 use crate::scheduler::actions::order;
-use crate::scheduler::model::{Cluster, Colocation, OrderFlags, OrderSide, Role, RscIx, Task};
+use crate::scheduler::model::{
+    Cluster, Colocation, OrderFlags, OrderOrigin, OrderSide, Role, RscIx, Task,
+};
 
 use super::targets::{Set, Target};
 use super::{Reader, complain};
@@ -201,7 +203,8 @@ fn exclude(
         for gain in gaining {
             let first = OrderSide::task(loser, lose.clone());
             let then = OrderSide::task(winner, gain.clone());
-            order(cluster, first, then, OrderFlags::ANTI_COLOC, Some(origin.clone()));
+            let origin = OrderOrigin::Cib(origin.clone());
+            order(cluster, origin, first, then, OrderFlags::ANTI_COLOC);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::scalar::{is_true, parse_int};
 use crate::scheduler::actions::{one_or_more, order};
-use crate::scheduler::model::{Cluster, OrderFlags, OrderSide, RscIx, Severity, Task};
+use crate::scheduler::model::{Cluster, OrderFlags, OrderOrigin, OrderSide, RscIx, Severity, Task};
 
 use super::targets::{Set, Target};
 use super::{Reader, complain};
@@ -346,7 +346,7 @@ impl Reader<'_, '_> {
     }
 
     fn add(&self, cluster: &mut Cluster, first: OrderSide, then: OrderSide, flags: OrderFlags) {
-        order(cluster, first, then, flags, Some(self.id.into()));
+        order(cluster, OrderOrigin::Cib(self.id.into()), first, then, flags);
     }
 }
 

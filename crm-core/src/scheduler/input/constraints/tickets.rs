@@ -3,7 +3,8 @@
 use crate::Score;
 use crate::scheduler::actions::mark_for_fencing;
 use crate::scheduler::model::{
-    Attributes, Cause, Cluster, LossPolicy, Role, RscIx, Ticket, TicketDependency, TicketIx,
+    Attributes, Cause, Cluster, Fact, Ground, LossPolicy, Role, RscIx, Ticket, TicketDependency,
+    TicketIx,
 };
 
 use super::super::resources::add_score_everywhere;
@@ -144,12 +145,15 @@ fn apply(
         match policy {
             LossPolicy::Fence => {
                 for node in cluster[leaf].active_on.clone() {
-                    mark_for_fencing(cluster, node, "deadman ticket was lost", false);
+                    let ground = Ground::Ticket(ticket);
+                    let reason = "deadman ticket was lost";
+                    mark_for_fencing(cluster, node, ground, reason, false);
                 }
             }
             LossPolicy::Freeze => {
                 cluster[leaf].managed = false;
                 cluster[leaf].blocked = true;
+                cluster.journal.resource_first(leaf, Fact::Blocked, Ground::Ticket(ticket));
             }
             LossPolicy::Stop | LossPolicy::Demote => {}
         }

@@ -7,7 +7,8 @@ use crate::scheduler::input::failcount;
 use crate::scheduler::input::ops::op_config;
 use crate::scheduler::input::resources::{add_score, add_score_everywhere};
 use crate::scheduler::model::{
-    Cause, CheckKind, Cluster, DeferredCheck, FailedOp, NodeIx, OnFail, Role, RscIx, Severity, Task,
+    Cause, CheckKind, Cluster, DeferredCheck, Fact, FailedOp, Ground, HistoryIx, NodeFact, NodeIx,
+    OnFail, Remark, Role, RscIx, Severity, Task,
 };
 
 use super::running::add_running;
@@ -115,6 +116,7 @@ impl Reader<'_> {
             list_failed(cluster, entry);
             let banned = shared(cluster, entry.rsc);
             add_score(cluster, banned, entry.node, Score::MINUS_INFINITY, Cause::Failure);
+            entry.note_failure(cluster, banned);
             return;
         }
         match outcome.status {
@@ -148,6 +150,7 @@ impl Reader<'_> {
                 *on_fail = OnFail::Ban;
             }
             add_score(cluster, everyone, node, ban, Cause::Failure);
+            entry.note_failure(cluster, everyone);
             self.failure(cluster, entry, outcome, &config, last_failure, on_fail);
             return;
         }
@@ -157,6 +160,8 @@ impl Reader<'_> {
         {
             cluster[connection].failed = true;
             cluster[connection].must_stop = true;
+            let ground = entry.ground(Remark::Failed);
+            cluster.journal.resource_first(connection, Fact::Failed, ground);
         }
         let container_stop = config.on_fail == OnFail::RestartContainer && task == Task::Stop;
         if config.on_fail == OnFail::Ignore || container_stop {
@@ -166,6 +171,7 @@ impl Reader<'_> {
             list_failed(cluster, entry);
             if container_stop && *on_fail <= OnFail::Recover {
                 *on_fail = OnFail::RestartContainer;
+                entry.note_failure(cluster, rsc);
             }
             return;
         }
@@ -173,8 +179,12 @@ impl Reader<'_> {
         match outcome.status {
             status::HARD | status::NO_FENCE_DEVICE | status::NO_SECRETS => {
                 add_score(cluster, everyone, node, ban, Cause::Failure);
+                entry.note_failure(cluster, everyone);
             }
-            status::FATAL => add_score_everywhere(cluster, everyone, ban, Cause::Failure),
+            status::FATAL => {
+                add_score_everywhere(cluster, everyone, ban, Cause::Failure);
+                entry.note_failure(cluster, everyone);
+            }
             _ => {}
         }
     }
@@ -185,12 +195,14 @@ impl Reader<'_> {
         cluster: &mut Cluster,
         rsc: RscIx,
         node: NodeIx,
+        history: HistoryIx,
         on_fail: OnFail,
     ) {
         if cluster[rsc].role != Role::Unknown {
             mark_known(cluster, rsc, node);
         }
-        check_down_node(cluster, rsc, node);
+        check_down_node(cluster, rsc, node, history);
+        let failure = Ground::Resource(rsc, Fact::FailedOn(node));
         let response = if cluster[node].unclean { OnFail::Ignore } else { on_fail };
         self.respond(cluster, rsc, node, response);
         // I-161
@@ -212,8 +224,11 @@ impl Reader<'_> {
             add_running(cluster, rsc, node, on_fail != OnFail::Ignore);
             match response {
                 OnFail::Ignore => {}
-                OnFail::Demote | OnFail::Block => cluster[rsc].failed = true,
-                _ => fail(cluster, rsc),
+                OnFail::Demote | OnFail::Block => {
+                    cluster[rsc].failed = true;
+                    cluster.journal.resource_first(rsc, Fact::Failed, failure);
+                }
+                _ => fail(cluster, rsc, failure),
             }
         } else if !self.forget_numbered_name(cluster, rsc) {
             actions::make_stops_optional(cluster, rsc, node);
@@ -229,43 +244,48 @@ impl Reader<'_> {
     /// I-159
     fn respond(&mut self, cluster: &mut Cluster, rsc: RscIx, node: NodeIx, response: OnFail) {
         let active = cluster[rsc].role > Role::Stopped;
+        let failure = Ground::Resource(rsc, Fact::FailedOn(node));
         let stop = |cluster: &mut Cluster, rsc| {
-            actions::op(cluster, rsc, Task::Stop, 0, Some(node), false);
+            let stop = actions::op(cluster, rsc, Task::Stop, 0, Some(node), false);
+            cluster.journal.needed(stop, failure);
         };
         match response {
             OnFail::Ignore => {}
             OnFail::Demote => {
                 cluster[rsc].failed = true;
-                actions::op(cluster, rsc, Task::Demote, 0, Some(node), false);
+                cluster.journal.resource_first(rsc, Fact::Failed, failure);
+                let demote = actions::op(cluster, rsc, Task::Demote, 0, Some(node), false);
+                cluster.journal.needed(demote, failure);
             }
             OnFail::Recover => {
                 if active {
-                    fail(cluster, rsc);
+                    fail(cluster, rsc, failure);
                     stop(cluster, rsc);
                 }
             }
             OnFail::ResetRemote => {
-                fail(cluster, rsc);
+                fail(cluster, rsc, failure);
                 let remote = cluster.node_named(&cluster[rsc].id.clone());
                 if let Some(remote) = remote.filter(|_| cluster.options.fencing)
                     && cluster.is_plain_remote(remote)
                     && !cluster[remote].remote_was_fenced
                 {
                     let reason = "remote connection is unrecoverable";
-                    actions::mark_for_fencing(cluster, remote, reason, false);
+                    actions::mark_for_fencing(cluster, remote, failure, reason, false);
                 }
                 if active {
                     stop(cluster, rsc);
                 }
                 if cluster[rsc].reconnect_interval > 0 {
                     cluster[rsc].next_role = Role::Stopped;
+                    cluster.journal.resource(rsc, Fact::NextRole, failure);
                 }
             }
             OnFail::RestartContainer => {
-                fail(cluster, rsc);
+                fail(cluster, rsc, failure);
                 match cluster[rsc].container {
                     Some(container) if cluster.bundle_of(rsc).is_some() => {
-                        self.stop_later.push(container);
+                        self.stop_later.push((container, failure));
                     }
                     Some(container) => stop(cluster, container),
                     None if active => stop(cluster, rsc),
@@ -278,23 +298,29 @@ impl Reader<'_> {
             OnFail::Block => {
                 cluster[rsc].managed = false;
                 cluster[rsc].blocked = true;
+                cluster.journal.resource_first(rsc, Fact::Blocked, failure);
             }
-            OnFail::Stop => cluster[rsc].next_role = Role::Stopped,
+            OnFail::Stop => {
+                cluster[rsc].next_role = Role::Stopped;
+                cluster.journal.resource(rsc, Fact::NextRole, failure);
+            }
             OnFail::Standby => {
                 cluster[node].standby = true;
                 cluster[node].standby_on_fail = true;
+                cluster.journal.node(node, NodeFact::Standby, failure);
             }
             OnFail::Fence => {
                 let reason = format!("{} failed there", cluster[rsc].id);
-                actions::mark_for_fencing(cluster, node, &reason, false);
+                actions::mark_for_fencing(cluster, node, failure, &reason, false);
             }
         }
     }
 }
 
-fn fail(cluster: &mut Cluster, rsc: RscIx) {
+fn fail(cluster: &mut Cluster, rsc: RscIx, ground: Ground) {
     cluster[rsc].failed = true;
     cluster[rsc].must_stop = true;
+    cluster.journal.resource_first(rsc, Fact::Failed, ground);
 }
 
 /// I-157
@@ -309,14 +335,15 @@ fn mark_known(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
 }
 
 /// I-158
-fn check_down_node(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
+fn check_down_node(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: HistoryIx) {
     let (r, n) = (&cluster[rsc], &cluster[node]);
     if r.role <= Role::Stopped || n.online || n.maintenance || !r.managed {
         return;
     }
     let id = r.id.clone();
+    let ground = Ground::History(history, Remark::Active);
     if cluster.is_guest(node) {
-        fail(cluster, rsc);
+        fail(cluster, rsc, ground);
     } else if !cluster.options.fencing {
         return;
     } else if let Some(connection) = cluster[node].connection
@@ -328,10 +355,11 @@ fn check_down_node(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
             "{id} is active there (fencing will be revoked if remote connection can be \
                  re-established elsewhere)"
         );
-        actions::mark_for_fencing(cluster, node, &reason, false);
+        actions::mark_for_fencing(cluster, node, ground, &reason, false);
         return;
     }
-    actions::mark_for_fencing(cluster, node, &format!("{id} is thought to be active there"), false);
+    let reason = format!("{id} is thought to be active there");
+    actions::mark_for_fencing(cluster, node, ground, &reason, false);
 }
 
 /// I-145
@@ -340,13 +368,16 @@ fn pending(cluster: &mut Cluster, entry: Entry, task: &Task) {
     match task {
         Task::Start => {
             cluster[rsc].start_pending = true;
+            let ground = entry.ground(Remark::Pending);
+            cluster.journal.resource_first(rsc, Fact::StartPending, ground);
             set_active(cluster, rsc);
         }
         Task::Promote => cluster[rsc].role = Role::Promoted,
         Task::MigrateTo if cluster[node].unclean => {
             let target = entry.op(cluster).rare().migrate_target.clone();
             if let Some(target) = target.and_then(|name| cluster.node_named(&name)) {
-                actions::op(cluster, rsc, Task::Stop, 0, Some(target), false);
+                let stop = actions::op(cluster, rsc, Task::Stop, 0, Some(target), false);
+                cluster.journal.needed(stop, entry.ground(Remark::Pending));
             }
         }
         _ => {}
@@ -390,7 +421,8 @@ fn expiry(cluster: &mut Cluster, entry: Entry) -> bool {
         clear |= parameters_changed(cluster, entry);
     }
     if clear {
-        actions::clear_failcount(cluster, rsc, node, true);
+        let remark = if expired { Remark::Expired } else { Remark::Changed };
+        actions::clear_failcount(cluster, rsc, node, entry.ground(remark), true);
     }
     let known_result = matches!(
         result,

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::scheduler::model::{Cluster, HistoryOp, NodeIx, PartialMigration, Role, RscIx, Task};
+use crate::scheduler::model::{
+    Cluster, Fact, HistoryOp, NodeIx, PartialMigration, Remark, Role, RscIx, Task,
+};
 
 use super::entry::{rc, status};
 use super::parse::compare;
@@ -100,6 +102,8 @@ impl Reader<'_> {
         if from.as_ref().is_some_and(|f| f.rc == rc::OK && f.status == status::DONE) {
             cluster[rsc].role = Role::Stopped;
             cluster[rsc].dangling.insert(0, node);
+            let ground = entry.ground(Remark::Migration);
+            cluster.journal.resource(rsc, Fact::Dangling(node), ground);
             return;
         }
         cluster[rsc].role = Role::Started;
@@ -112,9 +116,15 @@ impl Reader<'_> {
                 let source = ends.source.filter(|s| cluster[*s].online);
                 if let Some(source) = source.filter(|_| !from_failed) {
                     cluster[rsc].partial_migration = Some(PartialMigration { source, target });
+                    let ground = entry.ground(Remark::Migration);
+                    cluster.journal.resource(rsc, Fact::PartialMigration, ground);
                 }
             }
-            None if from_failed || !source_moved => no_longer_migratable(cluster, rsc),
+            None if from_failed || !source_moved => {
+                no_longer_migratable(cluster, rsc);
+                let ground = entry.ground(Remark::Migration);
+                cluster.journal.resource_first(rsc, Fact::Failed, ground);
+            }
             None => {}
         }
     }
@@ -141,6 +151,8 @@ impl Reader<'_> {
             }
         } else if !self.moved_since(cluster, &id, ends.source, &op, true) {
             cluster[rsc].dangling.insert(0, node);
+            let ground = entry.ground(Remark::Migration);
+            cluster.journal.resource(rsc, Fact::Dangling(node), ground);
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::cib::Element;
 use crate::scheduler::actions;
 use crate::scheduler::model::{
-    Cluster, History, HistoryIx, HistoryOp, NodeIx, OnFail, Role, RscIx, Task,
+    Cluster, Fact, Ground, History, HistoryIx, HistoryOp, NodeIx, OnFail, Remark, Role, RscIx, Task,
 };
 
 use super::doc::Document;
@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
     /// Resource by the name its history is recorded under (I-130).
     names: BTreeMap<Arc<str>, RscIx>,
     /// Containers of bundles to be stopped once all nodes are read (I-159).
-    stop_later: Vec<RscIx>,
+    stop_later: Vec<(RscIx, Ground)>,
     /// Node states in document order, with their node once it is known.
     states: Vec<(&'a Element, Option<NodeIx>)>,
     /// Histories that are not in the document any more.
@@ -57,6 +57,17 @@ impl Entry {
     fn op(self, cluster: &Cluster) -> &HistoryOp {
         &cluster[self.history].ops[self.at]
     }
+
+    /// The entry as what something follows from.
+    fn ground(self, remark: Remark) -> Ground {
+        Ground::Operation(self.history, u32::try_from(self.at).unwrap_or(u32::MAX), remark)
+    }
+
+    /// Its failure decides about `rsc`, itself or what it is in, on the node.
+    fn note_failure(self, cluster: &mut Cluster, rsc: RscIx) {
+        let ground = self.ground(Remark::Failed);
+        cluster.journal.resource(rsc, Fact::FailedOn(self.node), ground);
+    }
 }
 
 /// Reads all histories, in passes (I-122). An orphaned connection makes a node known (I-61), so
@@ -73,9 +84,10 @@ pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[&'a Element
     while reader.pass(cluster, doc, false) {}
     let all = cluster.options.fencing;
     reader.pass(cluster, doc, all);
-    for container in std::mem::take(&mut reader.stop_later).into_iter().rev() {
+    for (container, ground) in std::mem::take(&mut reader.stop_later).into_iter().rev() {
         if let Some(node) = running::current_node(cluster, container) {
-            actions::op(cluster, container, Task::Stop, 0, Some(node), false);
+            let stop = actions::op(cluster, container, Task::Stop, 0, Some(node), false);
+            cluster.journal.needed(stop, ground);
         }
     }
 }
@@ -175,7 +187,7 @@ impl<'a> Reader<'a> {
             self.entry(cluster, entry, &mut last_failure, &mut on_fail);
         }
         recurring(cluster, rsc, node, history);
-        self.settle(cluster, rsc, node, on_fail);
+        self.settle(cluster, rsc, node, history, on_fail);
         apply_goal(cluster, rsc);
         if role_before > cluster[rsc].role {
             cluster[rsc].role = role_before;
@@ -205,7 +217,8 @@ fn shutdown_lock(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, history: Histo
     }
     let limit = cluster.options.shutdown_lock_limit;
     if limit > 0 && cluster.now.epoch > since + limit {
-        actions::op(cluster, rsc, Task::LrmDelete, 0, Some(node), false);
+        let delete = actions::op(cluster, rsc, Task::LrmDelete, 0, Some(node), false);
+        cluster.journal.needed(delete, Ground::History(history, Remark::Unlocked));
     } else {
         cluster[rsc].lock = Some((node, since));
     }

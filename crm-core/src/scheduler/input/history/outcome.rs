@@ -4,7 +4,7 @@ use crate::Score;
 use crate::scheduler::actions;
 use crate::scheduler::input::ops::OpConfig;
 use crate::scheduler::input::resources::add_score;
-use crate::scheduler::model::{Cause, Cluster, OnFail, Role, RscIx, Task, Variant};
+use crate::scheduler::model::{Cause, Cluster, Fact, OnFail, Remark, Role, RscIx, Task, Variant};
 
 use super::entry::{Outcome, list_failed, maskable_probe, rc, set_active, status};
 use super::running::set_everywhere;
@@ -74,6 +74,8 @@ impl Reader<'_> {
                 if stop && !actions::can_fence(cluster, node) {
                     cluster[rsc].managed = false;
                     cluster[rsc].blocked = true;
+                    let ground = entry.ground(Remark::Failed);
+                    cluster.journal.resource_first(rsc, Fact::Blocked, ground);
                 }
                 outcome.status = status::HARD;
             }
@@ -149,7 +151,10 @@ impl Reader<'_> {
         if outcome.rc != rc::NOT_INSTALLED || cluster.options.symmetric {
             list_failed(cluster, entry);
         }
-        *on_fail = (*on_fail).max(config.on_fail);
+        if config.on_fail >= *on_fail {
+            *on_fail = config.on_fail;
+            entry.note_failure(cluster, rsc);
+        }
         match task {
             Some(Task::Stop) => {
                 add_score(cluster, rsc, node, Score::MINUS_INFINITY, Cause::Failure);
@@ -161,6 +166,8 @@ impl Reader<'_> {
                 if config.on_fail == OnFail::Block {
                     cluster[rsc].role = Role::Promoted;
                     cluster[rsc].next_role = Role::Stopped;
+                    let ground = entry.ground(Remark::Failed);
+                    cluster.journal.resource(rsc, Fact::NextRole, ground);
                 } else if outcome.rc == rc::NOT_RUNNING {
                     cluster[rsc].role = Role::Stopped;
                 } else {
@@ -177,10 +184,12 @@ impl Reader<'_> {
         let fail_role = config.fail_role;
         if fail_role != Role::Started && cluster[rsc].next_role < fail_role {
             cluster[rsc].next_role = fail_role;
+            cluster.journal.resource(rsc, Fact::NextRole, entry.ground(Remark::Failed));
         }
         if fail_role == Role::Stopped {
             let banned = failed_whole(cluster, rsc);
             set_everywhere(cluster, banned, Score::MINUS_INFINITY, Cause::Failure);
+            entry.note_failure(cluster, banned);
         }
     }
 }

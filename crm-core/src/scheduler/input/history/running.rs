@@ -3,7 +3,8 @@
 use crate::Score;
 use crate::scheduler::input::resources::add_score;
 use crate::scheduler::model::{
-    Cause, Cluster, Discovery, MultipleActive, NodeIx, Requires, Role, RscIx, ScoreTable, Variant,
+    Cause, Cluster, Discovery, Fact, Ground, MultipleActive, NodeIx, Requires, Role, RscIx,
+    ScoreTable, Variant,
 };
 
 /// The main current node (I-168, P-12).
@@ -109,5 +110,7 @@ fn block(cluster: &mut Cluster, rsc: RscIx) {
     for each in blocked {
         cluster[each].managed = false;
         cluster[each].blocked = true;
+        let ground = Ground::Resource(rsc, Fact::MultiplyActive);
+        cluster.journal.resource_first(each, Fact::Blocked, ground);
     }
 }

@@ -237,7 +237,7 @@ pub(super) fn describe(cluster: &Cluster, ix: ActionIx) -> String {
 }
 
 fn seconds(ms: u32) -> String {
-    if ms % 1000 == 0 { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
+    if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
 }
 
 /// A recorded operation, and what is to be said of it.

@@ -320,7 +320,14 @@ fn stopped(cluster: &Cluster, rsc: RscIx) -> Step {
     let Some(&node) = at.or_else(|| cluster.node_order.first()) else {
         return (Some(Reason::new(format!("{name} has no node"), named(cluster, rsc))), None);
     };
-    obstacle(cluster, rsc, node)
+    let not = format!("{name} cannot run on {}", cluster[node].name);
+    match obstacle(cluster, rsc, node) {
+        (Some(reason), further) => {
+            let text = format!("{not}: {}", reason.text);
+            (Some(Reason { text, origin: reason.origin }), further)
+        }
+        (None, further) => (Some(Reason::said(not)), further),
+    }
 }
 
 /// The node whose obstacle tells most: one that is available.
@@ -332,28 +339,26 @@ fn main_obstacle(cluster: &Cluster, rsc: RscIx) -> Option<&NodeIx> {
 
 /// What keeps a leaf that gets no node from this one.
 pub(super) fn obstacle(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Step {
-    let (name, place) = (&cluster[rsc].id, &cluster[node].name);
-    let not = format!("{name} cannot run on {place}");
-    if let Some(step) = ban(cluster, rsc, node) {
-        let (reason, further) = banned(cluster, rsc, node, step.cause);
-        let text = format!("{not}: {}", reason.text);
-        return (Some(Reason { text, origin: reason.origin }), further);
+    let own = ban(cluster, rsc, node).map(|step| (rsc, step));
+    if own.is_none() && !cluster[node].available() {
+        return (None, Some(Ground::Node(node, NodeFact::Unavailable)));
     }
-    if !cluster[node].available() {
-        return (Some(Reason::said(not)), Some(Ground::Node(node, NodeFact::Unavailable)));
-    }
-    if cluster[rsc].allowed.get(node).is_none() {
-        let text = format!("{not}: nothing allows it there, and symmetric-cluster is false");
+    if own.is_none() && cluster[rsc].allowed.get(node).is_none() {
+        let text = "nothing allows it there, and symmetric-cluster is false";
         return (Some(Reason::new(text, Origin::Option { name: "symmetric-cluster" })), None);
     }
-    let parent = cluster[rsc].parent.and_then(|p| Some((p, ban(cluster, p, node)?)));
-    if let Some((parent, step)) = parent {
-        let (reason, further) = banned(cluster, parent, node, step.cause);
-        let text = format!("{not}: {}", reason.text);
-        return (Some(Reason { text, origin: reason.origin }), further);
+    let parent = cluster[rsc].parent;
+    let banned_by = own.or_else(|| parent.and_then(|p| Some((p, ban(cluster, p, node)?))));
+    match banned_by {
+        Some((of, step)) => {
+            let (reason, further) = banned(cluster, of, node, step.cause);
+            (Some(reason), further)
+        }
+        None => {
+            let text = "what it belongs to has no more room for it";
+            (Some(Reason::new(text, named(cluster, rsc))), None)
+        }
     }
-    let text = format!("{not}: what it belongs to has no more room for it");
-    (Some(Reason::new(text, named(cluster, rsc))), None)
 }
 
 /// The step that ruled a node out: the first ban, else the worst of the steps to a negative score.

@@ -54,6 +54,13 @@ pub struct Obstacle {
     pub remedy: Option<String>,
 }
 
+impl Obstacle {
+    /// The nearest reason, in one clause.
+    pub fn reason(&self) -> &str {
+        self.because.first().map_or("", |reason| reason.text.as_str())
+    }
+}
+
 /// How the promotion score of an instance came about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PromotionReport {

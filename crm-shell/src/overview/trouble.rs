@@ -105,7 +105,7 @@ fn why_stopped(decided: &Cluster, rsc: RscIx) -> String {
     let mut text = report.verdict.to_string();
     for (at, obstacle) in report.obstacles.iter().take(3).enumerate() {
         let lead = if at == 0 { ": " } else { "; " };
-        text.push_str(&format!("{lead}not on {}, {}", obstacle.node, obstacle.reason));
+        text.push_str(&format!("{lead}not on {}, {}", obstacle.node, obstacle.reason()));
     }
     if report.obstacles.len() > 3 {
         text.push_str("; ...");

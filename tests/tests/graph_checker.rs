@@ -8,13 +8,17 @@ use std::sync::Arc;
 use crm_core::cib::{Element, parse, upgrade};
 use crm_core::rules::Moment;
 use crm_core::scheduler::{Input, schedule};
-use crm_tests::checker::{Action, Facts, Known, Plan, Report, Rule, check};
+use crm_tests::checker::{Action, Duty, Facts, Known, Plan, Report, Rule, Shape, check};
 
 use crm_tests::conformance::{Case, Suite, sample};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Random clusters that are judged.
 const SEEDS: u64 = 1_500;
+/// Random clusters more, with two resources that each want to be with the other.
+const CIRCLES: u64 = 300;
+/// How often something must have been said about each shape, so that no rule is silent on it.
+const JUDGED: usize = 20;
 /// Mutants of each kind that must be found.
 const MUTANTS: usize = 200;
 
@@ -41,6 +45,7 @@ const EXCEPTIONS: [(&str, Rule, &str); 1] = [(
 #[derive(Default)]
 struct Tally {
     duties: BTreeMap<Rule, usize>,
+    shapes: BTreeMap<(Shape, Rule), (usize, usize)>,
     rejected: BTreeMap<Rule, usize>,
     missed: Vec<String>,
     complaints: Vec<String>,
@@ -55,8 +60,11 @@ fn judge_all(suite: &Suite) -> Result<(), Failed> {
     }
     // A circle of configured orders gives a graph that does not come to its end, as the peers' does:
     // for random clusters only the other rules are judged.
-    for seed in 0..SEEDS {
-        let cib = sample(seed).cib;
+    for seed in 0..SEEDS + CIRCLES {
+        let mut cib = sample(seed).cib;
+        if seed >= SEEDS {
+            close_circle(&mut cib);
+        }
         let Ok(cib) = upgrade(&cib) else { continue };
         let now = Moment { epoch: 1_700_000_000, offset: 0 };
         let graph = schedule(&Input::new(&cib, now)).graph.to_element();
@@ -64,6 +72,21 @@ fn judge_all(suite: &Suite) -> Result<(), Failed> {
         tally.complaints.retain(|c| !c.contains(": Executable: "));
     }
     tally.verdict()
+}
+
+/// Makes each of the first two resources want to be with the other.
+fn close_circle(cib: &mut Element) {
+    let Some(configuration) = cib.child_mut("configuration") else { return };
+    let resources = configuration.child("resources").into_iter().flat_map(Element::children);
+    let plain = resources.filter(|e| e.name() == "primitive" && e.attr("class") != Some("stonith"));
+    let ids: Vec<String> = plain.filter_map(|e| Some(e.id()?.to_string())).take(2).collect();
+    let ([a, b], Some(constraints)) = (&ids[..], configuration.child_mut("constraints")) else {
+        return;
+    };
+    for (id, rsc, with) in [("circle-1", a, b), ("circle-2", b, a)] {
+        let colocation = Element::new("rsc_colocation").with("id", id).with("score", "INFINITY");
+        constraints.push(colocation.with("rsc", rsc).with("with-rsc", with));
+    }
 }
 
 /// The input of a case and the graph that the reference made of it.
@@ -83,6 +106,7 @@ impl Tally {
         let report = check(&facts, &plan);
         for duty in &report.duties {
             *self.duties.entry(duty.rule).or_default() += 1;
+            self.shapes.entry((duty.shape, duty.rule)).or_default().0 += 1;
         }
         for duty in report.complaints() {
             if EXCEPTIONS.iter().any(|(case, rule, _)| *case == name && *rule == duty.rule) {
@@ -96,12 +120,14 @@ impl Tally {
     /// Breaks each duty once.
     fn mutate(&mut self, name: &str, facts: &Facts, plan: &Plan, report: &Report) {
         for duty in report.duties.iter().filter(|d| d.kept) {
-            if self.rejected.get(&duty.rule).is_some_and(|n| *n >= 4 * MUTANTS) {
+            let of_shape = self.shapes.get(&(duty.shape, duty.rule)).map_or(0, |s| s.1);
+            if of_shape >= 2 * MUTANTS {
                 continue;
             }
-            for (facts, plan) in broken(facts, plan, duty.rule, duty.action) {
+            for (facts, plan) in broken(facts, plan, duty) {
                 if check(&facts, &plan).breaks(duty.rule) {
                     *self.rejected.entry(duty.rule).or_default() += 1;
+                    self.shapes.entry((duty.shape, duty.rule)).or_default().1 += 1;
                 } else {
                     self.missed.push(format!("{name}: {}: not {}", duty.rule, duty.text));
                 }
@@ -120,6 +146,16 @@ impl Tally {
                 poor.push(format!("{rule} has rejected only {rejected} mutants"));
             }
         }
+        for ((shape, rule), (judged, rejected)) in &self.shapes {
+            lines.push(format!("  {shape:?} {rule}: {judged} judged, {rejected} rejected"));
+        }
+        for shape in Shape::ALL {
+            let of_shape = self.shapes.iter().filter(|((s, _), _)| *s == shape);
+            let judged: usize = of_shape.map(|(_, (judged, _))| judged).sum();
+            if judged < JUDGED {
+                poor.push(format!("{shape:?} was judged only {judged} times"));
+            }
+        }
         let mut stderr = std::io::stderr().lock();
         // The result is also in the exit code; a closed stream loses only the list.
         let _ = std::io::Write::write_all(&mut stderr, (lines.join("\n") + "\n").as_bytes());
@@ -129,8 +165,32 @@ impl Tally {
     }
 }
 
+/// Variants in which something is done to what is to be left alone.
+fn disturbed(facts: &Facts, plan: &Plan, duty: &Duty) -> Vec<(Facts, Plan)> {
+    let Some(rsc) = duty.text.strip_prefix("nothing is done to ") else { return Vec::new() };
+    let with = |operation: &str| {
+        let mut plan = plan.clone();
+        let action = Action {
+            kind: "rsc_op".into(),
+            operation: operation.into(),
+            key: format!("{rsc}_{operation}_0"),
+            node: None,
+            primitive: Some(rsc.into()),
+            fencing: None,
+            inputs: [].into(),
+        };
+        plan.actions.insert(u32::MAX, action);
+        (facts.clone(), plan)
+    };
+    vec![with("stop"), with("start")]
+}
+
 /// Variants in which a kept duty is broken.
-fn broken(facts: &Facts, plan: &Plan, rule: Rule, action: u32) -> Vec<(Facts, Plan)> {
+fn broken(facts: &Facts, plan: &Plan, duty: &Duty) -> Vec<(Facts, Plan)> {
+    let (rule, action) = (duty.rule, duty.action);
+    if duty.shape == Shape::Maintenance {
+        return disturbed(facts, plan, duty);
+    }
     let Some(original) = plan.actions.get(&action) else { return Vec::new() };
     let with = |change: &dyn Fn(&mut Facts, &mut Plan)| {
         let (mut facts, mut plan) = (facts.clone(), plan.clone());
@@ -166,7 +226,11 @@ fn broken(facts: &Facts, plan: &Plan, rule: Rule, action: u32) -> Vec<(Facts, Pl
                 .groups
                 .values()
                 .any(|g| g.members.iter().any(|m| Some(m) == original.primitive.as_ref()));
-            if grouped { vec![elsewhere("moved-1"), elsewhere("moved-2")] } else { vec![apart] }
+            if grouped || duty.shape == Shape::ClonedGroup {
+                vec![elsewhere("moved-1"), elsewhere("moved-2")]
+            } else {
+                vec![apart]
+            }
         }
         Rule::ManagedOnly => vec![with(&|facts, _| {
             facts.primitives.values_mut().for_each(|p| p.managed = Known::No);

@@ -270,7 +270,7 @@ fn operation(cluster: &Cluster, history: HistoryIx, at: usize, remark: Remark) -
 
 /// The result of an operation: exit code and what the agent said.
 fn result(op: &HistoryOp) -> String {
-    match op.exit_reason.as_deref().filter(|r| !r.is_empty()) {
+    match op.rare().exit_reason.as_deref().filter(|r| !r.is_empty()) {
         Some(reason) => format!("rc {}: {reason}", op.rc),
         None if op.rc == 0 && op.status != 0 => format!("status {}", op.status),
         None => format!("rc {}", op.rc),

@@ -46,6 +46,8 @@ pub struct Primitive {
 pub struct Group {
     /// Its primitives, in order.
     pub members: Vec<String>,
+    /// What it is in, if anything.
+    pub clone: Option<String>,
     /// Members run one after the other.
     pub ordered: Known,
     /// Members run together.
@@ -108,13 +110,27 @@ pub struct Facts {
     pub orders: Vec<Order>,
     /// Colocations.
     pub colocations: Vec<Colocation>,
-    /// Who wants to be with whom, or apart, whatever the score; a set's members all with each other.
-    pub attractions: BTreeSet<(String, String)>,
+    /// Groups in clones, by id.
+    pub cloned_groups: BTreeMap<String, Group>,
+    /// Who wants to be with whom, or apart, whatever the score; a set's members all with each
+    /// other. True for what is mandatory, together, and regardless of roles and attributes.
+    pub attractions: BTreeMap<(String, String), bool>,
+    /// What constraints are about, by the ids they use.
+    pub constrained: BTreeSet<String>,
+    /// A constraint names resources by a pattern.
+    pub patterns: bool,
+    /// Resources that a failure is counted for.
+    pub failures: BTreeSet<String>,
+    /// Guest nodes, with what they run in.
+    pub guests: BTreeMap<String, String>,
+    /// Nodes in maintenance that are up: what runs there stays as it is.
+    pub maintained: BTreeSet<String>,
     /// By resource as recorded, then node name.
     pub history: BTreeMap<String, BTreeMap<String, State>>,
     /// Names of full members of the cluster.
     pub members: BTreeSet<String>,
-    /// Names of nodes whose recorded state is current.
+    /// Names of nodes whose recorded state is current and that take part: members, and remote and
+    /// guest nodes whose connection is up.
     pub online: BTreeSet<String>,
 }
 
@@ -186,11 +202,16 @@ impl Facts {
             constraints.children().for_each(|c| facts.constraint(c));
         }
         let nodes = configuration.child("nodes").into_iter().flat_map(Element::children);
-        let maintained: BTreeSet<&str> =
-            nodes.filter(|n| mentions_maintenance(n)).filter_map(|n| n.attr("uname")).collect();
+        let maintained: BTreeMap<&str, Known> =
+            nodes.filter_map(|n| Some((n.attr("uname")?, maintenance(n)))).collect();
         if let Some(status) = cib.child("status") {
-            status.children_named("node_state").for_each(|n| facts.node(n, &maintained));
+            // What runs on remote nodes is known once their connections are.
+            for remote in [false, true] {
+                let states = status.children_named("node_state");
+                states.filter(|n| is_remote(n) == remote).for_each(|n| facts.node(n, &maintained));
+            }
         }
+        facts.leave_maintained();
         facts
     }
 
@@ -203,6 +224,9 @@ impl Facts {
     ) {
         let Some(id) = element.id() else { return };
         let meta = Meta::read(element, inherited);
+        if let Some(guest) = meta.get("remote-node").filter(|_| element.name() == "primitive") {
+            self.guests.insert(guest.into(), id.into());
+        }
         let mut inside = vec![id.to_string()];
         inside.extend_from_slice(within);
         match element.name() {
@@ -219,14 +243,15 @@ impl Facts {
                     Some(false) => Known::No,
                     _ => Known::Yes,
                 };
-                if within.is_empty() {
-                    let group = Group {
-                        members: members.map(str::to_string).collect(),
-                        ordered: by_default("ordered"),
-                        colocated: by_default("collocated"),
-                    };
-                    self.groups.insert(id.into(), group);
-                }
+                let group = Group {
+                    members: members.map(str::to_string).collect(),
+                    clone: within.first().cloned(),
+                    ordered: by_default("ordered"),
+                    colocated: by_default("collocated"),
+                };
+                let place =
+                    if within.is_empty() { &mut self.groups } else { &mut self.cloned_groups };
+                place.insert(id.into(), group);
             }
             "clone" | "master" => {
                 let inner = element.descendants().filter(|e| e.name() == "primitive");
@@ -259,6 +284,11 @@ impl Facts {
         if element.name() == "rsc_colocation" {
             self.attraction(element);
         }
+        self.patterns |= element.attr("rsc-pattern").is_some();
+        let ids = ["rsc", "with-rsc"].iter().filter_map(|a| element.attr(a));
+        let listed = element.descendants().filter(|e| e.name() == "resource_ref");
+        let ids = ids.chain(listed.filter_map(Element::id));
+        self.constrained.extend(ids.map(str::to_string));
         if element.children().next().is_some() {
             return;
         }
@@ -273,9 +303,7 @@ impl Facts {
             self.orders.push(Order { id, first, first_action, then, then_action, symmetrical });
             return;
         }
-        let plain = ["rsc-role", "with-rsc-role", "node-attribute", "influence"]
-            .iter()
-            .all(|a| element.attr(a).is_none());
+        let plain = is_plain(element);
         let together = match element.attr("score") {
             Some("INFINITY" | "+INFINITY") => true,
             Some("-INFINITY") => false,
@@ -288,13 +316,16 @@ impl Facts {
     }
 
     fn attraction(&mut self, element: &Element) {
+        let infinite = matches!(element.attr("score"), Some("INFINITY" | "+INFINITY"));
+        let mandatory = infinite && is_plain(element);
         if let (Some(a), Some(b)) = (element.attr("rsc"), element.attr("with-rsc")) {
-            self.attractions.insert((a.into(), b.into()));
+            let known = self.attractions.entry((a.into(), b.into())).or_insert(mandatory);
+            *known &= mandatory;
         }
         let listed = || element.descendants().filter(|e| e.name() == "resource_ref");
         for a in listed().filter_map(Element::id) {
             for b in listed().filter_map(Element::id) {
-                self.attractions.insert((a.into(), b.into()));
+                self.attractions.insert((a.into(), b.into()), false);
             }
         }
     }
@@ -304,44 +335,90 @@ impl Facts {
         self.primitives.get(id).and_then(|p| p.within.last()).map_or(id, String::as_str)
     }
 
-    /// True if a resource's place depends on itself: then somebody's wish is not heard.
-    pub fn attracts_itself(&self, id: &str) -> bool {
+    /// Whose wishes lead back to a resource: with these its place depends on itself.
+    pub fn circle<'a>(&'a self, id: &'a str) -> BTreeSet<&'a str> {
         let goal = self.top(id);
+        let from = self.reached(goal, false);
+        if !from.contains(goal) {
+            return BTreeSet::new();
+        }
+        let to = self.reached(goal, true);
+        from.intersection(&to).copied().collect()
+    }
+
+    /// What a resource's wishes lead to, or (`back`) whose wishes lead to it.
+    fn reached<'a>(&'a self, goal: &'a str, back: bool) -> BTreeSet<&'a str> {
         let mut seen = BTreeSet::new();
         let mut stack = vec![goal];
         while let Some(next) = stack.pop() {
-            for (a, b) in &self.attractions {
+            for (a, b) in self.attractions.keys() {
                 let (a, b) = (self.top(a), self.top(b));
-                if a != next {
-                    continue;
-                }
-                if b == goal {
-                    return true;
-                }
-                if seen.insert(b) {
-                    stack.push(b);
+                let (from, to) = if back { (b, a) } else { (a, b) };
+                if from == next && seen.insert(to) {
+                    stack.push(to);
                 }
             }
         }
-        false
+        seen
     }
 
-    fn node(&mut self, element: &Element, maintained: &BTreeSet<&str>) {
+    /// True if everybody in a circle of wishes wants the same: to be together, always. Then it
+    /// does not matter whose wish is not heard.
+    pub fn is_harmonious(&self, circle: &BTreeSet<&str>) -> bool {
+        let inside = |id: &str| circle.contains(self.top(id));
+        self.attractions.iter().filter(|((a, b), _)| inside(a) && inside(b)).all(|(_, same)| *same)
+    }
+
+    /// What runs on a node in maintenance is not managed as long as it does.
+    fn leave_maintained(&mut self) {
+        for (id, places) in &self.history {
+            let held = places.iter().any(|(node, state)| {
+                matches!(state, State::Started | State::Promoted) && self.maintained.contains(node)
+            });
+            let unsure = places.iter().any(|(_, state)| *state == State::Open);
+            if let Some(primitive) = self.primitives.get_mut(id).filter(|_| held) {
+                let alone = primitive.single && !unsure;
+                primitive.managed = if alone { Known::No } else { Known::Open };
+            }
+        }
+    }
+
+    fn node(&mut self, element: &Element, configured: &BTreeMap<&str, Known>) {
         let Some(name) = element.attr("uname") else { return };
-        // Remote nodes come and go with their connections, and what a node in maintenance runs is
-        // left alone.
-        let remote = truth(element.attr("remote_node")) == Some(true);
-        let maintenance = maintained.contains(name) || mentions_maintenance(element);
+        let remote = is_remote(element);
+        let by_attribute = configured.get(name).copied().unwrap_or(Known::No);
+        // A transient attribute wins; either may be open.
+        let maintenance = match maintenance(element) {
+            Known::No => by_attribute,
+            transient => transient,
+        };
         if !remote {
             self.members.insert(name.into());
         }
-        let up = !remote
-            && !maintenance
-            && truth(element.attr("in_ccm")) == Some(true)
-            && element.attr("crmd") == Some("online")
-            && element.attr("join") == Some("member");
-        if up {
+        let up = if remote {
+            // A remote node is there if its connection, which has its name, is up on a member.
+            let places = self.history.get(name).into_iter().flatten();
+            let mut running = places.filter(|(_, s)| **s != State::Stopped);
+            let first = running.next();
+            first.is_some_and(|(n, s)| *s == State::Started && self.online.contains(n))
+                && running.next().is_none()
+        } else {
+            truth(element.attr("in_ccm")) == Some(true)
+                && element.attr("crmd") == Some("online")
+                && element.attr("join") == Some("member")
+        };
+        if up && maintenance == Known::No {
             self.online.insert(name.into());
+        }
+        if up && maintenance == Known::Yes {
+            self.maintained.insert(name.into());
+        }
+        let open = maintenance == Known::Open || (!up && (remote || maintenance == Known::Yes));
+        for pair in element.descendants().filter(|e| e.name() == "nvpair") {
+            let counted = pair.attr("name").and_then(|n| n.strip_prefix("fail-count-"));
+            if let Some(id) = counted.and_then(|n| n.split(['#', ':']).next()) {
+                self.failures.insert(id.into());
+            }
         }
         let Some(resources) = element.at(&["lrm", "lrm_resources"]) else { return };
         for resource in resources.children_named("lrm_resource") {
@@ -352,7 +429,7 @@ impl Facts {
             let known = self.history.entry(base.into()).or_default();
             let state = match state(resource) {
                 State::Stopped => State::Stopped,
-                _ if remote || maintenance => State::Open,
+                _ if open => State::Open,
                 state => state,
             };
             // Two numbered instances of one resource on a node are more than this can tell.
@@ -375,8 +452,30 @@ impl Facts {
     }
 }
 
-fn mentions_maintenance(node: &Element) -> bool {
-    node.descendants().any(|e| e.name() == "nvpair" && e.attr("name") == Some("maintenance"))
+/// Whether the attributes of a node say maintenance, as far as that needs no rules.
+fn maintenance(node: &Element) -> Known {
+    let mut said = Known::No;
+    for set in node.descendants().filter(|e| e.name() == "instance_attributes") {
+        for pair in set.children_named("nvpair").filter(|p| p.attr("name") == Some("maintenance")) {
+            let sure = set.child("rule").is_none() && said == Known::No;
+            said = match truth(pair.attr("value")) {
+                Some(true) if sure => Known::Yes,
+                Some(false) if sure => Known::No,
+                _ => Known::Open,
+            };
+        }
+    }
+    said
+}
+
+fn is_remote(state: &Element) -> bool {
+    truth(state.attr("remote_node")) == Some(true)
+}
+
+/// True for a colocation of whole resources that share a node.
+fn is_plain(element: &Element) -> bool {
+    let others = ["rsc-role", "with-rsc-role", "node-attribute", "influence"];
+    others.iter().all(|a| element.attr(a).is_none())
 }
 
 fn primitive(

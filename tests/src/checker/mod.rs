@@ -11,4 +11,4 @@ mod rules;
 
 pub use facts::{Facts, Group, Known};
 pub use plan::{Action, Plan};
-pub use rules::{Duty, Report, Rule, check};
+pub use rules::{Duty, Report, Rule, Shape, check};

@@ -44,12 +44,43 @@ impl fmt::Display for Rule {
     }
 }
 
+/// What a duty is about, beyond single resources on members.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Shape {
+    /// Nothing special.
+    Plain,
+    /// A remote or guest node.
+    Remote,
+    /// A node in maintenance, or a resource that is not managed.
+    Maintenance,
+    /// Colocations in a circle.
+    Circle,
+    /// Instances of a cloned group.
+    ClonedGroup,
+    /// Promoted instances.
+    Promoted,
+}
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Shape; 6] = [
+        Shape::Plain,
+        Shape::Remote,
+        Shape::Maintenance,
+        Shape::Circle,
+        Shape::ClonedGroup,
+        Shape::Promoted,
+    ];
+}
+
 /// One thing that was judged.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Duty {
     /// By which rule.
     pub rule: Rule,
-    /// The action that it is about.
+    /// What it is about.
+    pub shape: Shape,
+    /// The action that it is about; 0 for what must not be done.
     pub action: u32,
     /// What must be, in words.
     pub text: String,
@@ -76,7 +107,11 @@ impl Report {
     }
 
     fn judge(&mut self, rule: Rule, action: u32, kept: bool, text: String) {
-        self.duties.push(Duty { rule, action, text, kept });
+        self.judge_shape((rule, Shape::Plain), action, kept, text);
+    }
+
+    fn judge_shape(&mut self, (rule, shape): (Rule, Shape), action: u32, kept: bool, text: String) {
+        self.duties.push(Duty { rule, shape, action, text, kept });
     }
 }
 
@@ -90,11 +125,18 @@ pub fn check(facts: &Facts, plan: &Plan) -> Report {
     }
     active_once(facts, plan, &mut report);
     ordered(facts, plan, &mut report);
+    cloned_groups(facts, plan, &mut report);
     colocated(facts, plan, &mut report);
     fenced_first(facts, plan, &mut report);
     managed_only(facts, plan, &mut report);
     within_limits(facts, plan, &mut report);
     report
+}
+
+/// Whether remote or guest nodes are among these.
+fn shape_of(facts: &Facts, nodes: &[&str]) -> Shape {
+    let member = |n: &&str| facts.members.contains(*n);
+    if nodes.iter().all(member) { Shape::Plain } else { Shape::Remote }
 }
 
 /// Starts that an agent carries out, with the resource and the node.
@@ -113,7 +155,10 @@ fn active_once(facts: &Facts, plan: &Plan, report: &mut Report) {
             continue;
         }
         for other in facts.active(rsc).into_iter().filter(|n| *n != node) {
-            if !facts.online.contains(other) && !plan.fenced().contains_key(other) {
+            if facts.members.contains(other)
+                && !facts.online.contains(other)
+                && !plan.fenced().contains_key(other)
+            {
                 // What a clean offline node is recorded to run does not run.
                 continue;
             }
@@ -121,7 +166,8 @@ fn active_once(facts: &Facts, plan: &Plan, report: &mut Report) {
             let there = |a: &Action| a.node.as_deref().is_none_or(|n| n == other);
             let stopped = plan.with_key(&key).any(|(s, a)| there(a) && plan.precedes(s, start));
             let text = format!("{rsc} has stopped on {other} before it starts on {node}");
-            report.judge(Rule::ActiveOnce, start, stopped, text);
+            let shape = shape_of(facts, &[node, other]);
+            report.judge_shape((Rule::ActiveOnce, shape), start, stopped, text);
         }
         for (second, _, elsewhere) in starts(plan).filter(|s| s.1 == rsc && s.0 != start) {
             let text = format!("{rsc} starts on {node} only, not on {elsewhere}");
@@ -204,20 +250,66 @@ fn ordered(facts: &Facts, plan: &Plan, report: &mut Report) {
     }
 }
 
+/// Members of one instance of a cloned group come and go one after the other, on one node.
+fn cloned_groups(facts: &Facts, plan: &Plan, report: &mut Report) {
+    for (id, group) in &facts.cloned_groups {
+        let clone = group.clone.as_ref().and_then(|c| facts.clones.get(c));
+        let max = clone.and_then(|c| c.max).unwrap_or(facts.members.len());
+        for pair in group.members.windows(2) {
+            for (ix, action) in plan.actions.iter().filter(|(_, a)| a.is_real()) {
+                let start = action.operation == "start";
+                let (first, then) = if start { (&pair[0], &pair[1]) } else { (&pair[1], &pair[0]) };
+                let Some(number) = instance(&action.key, then, &action.operation) else { continue };
+                // Instances beyond the limit are orphans of their own, each member for itself.
+                let counts = number.parse::<usize>().is_ok_and(|n| n < max);
+                if !(counts && (start || action.operation == "stop")) {
+                    continue;
+                }
+                let key = format!("{first}:{number}_{}_0", action.operation);
+                let mut firsts = plan.with_key(&key);
+                let (Some((before, other)), None) = (firsts.next(), firsts.next()) else {
+                    continue;
+                };
+                let shape = Shape::ClonedGroup;
+                if group.ordered == Known::Yes {
+                    let kept = plan.precedes(before, *ix);
+                    let text = format!("{key} comes before {} ({id})", action.key);
+                    report.judge_shape((Rule::Ordered, shape), *ix, kept, text);
+                }
+                if start && other.is_real() && group.colocated == Known::Yes {
+                    let text = format!("{key} is where {} is ({id})", action.key);
+                    let kept = other.node == action.node;
+                    report.judge_shape((Rule::Colocated, shape), *ix, kept, text);
+                }
+            }
+        }
+    }
+}
+
+/// The number of the instance that a key is about: `NAME:NUMBER_OPERATION_0`.
+fn instance<'a>(key: &'a str, name: &str, operation: &str) -> Option<&'a str> {
+    let rest = key.strip_prefix(name)?.strip_prefix(':')?;
+    rest.strip_suffix("_0")?.strip_suffix(operation)?.strip_suffix('_')
+}
+
 fn in_order(facts: &Facts, plan: &Plan, report: &mut Report, order: &Order) {
     let first = moment(facts, plan, &order.first, &order.first_action, true);
     let then = moment(facts, plan, &order.then, &order.then_action, false);
+    let Some((first, then)) = first.zip(then) else { return };
+    let place = |id: u32| plan.actions.get(&id).and_then(|a| a.node.as_deref());
     // What runs inside a guest cannot be ordered relative to that guest.
-    let on_guest = |id: u32| {
-        let node = plan.actions.get(&id).and_then(|a| a.node.as_deref());
-        node.is_some_and(|n| !facts.members.contains(n))
+    let inside = |id: u32, other: &str| {
+        let container = place(id).and_then(|n| facts.guests.get(n));
+        container.is_some_and(|c| facts.top(c) == facts.top(other))
     };
-    if let Some((first, then)) = first.zip(then).filter(|(a, b)| !on_guest(*a) && !on_guest(*b)) {
+    if !inside(first, &order.then) && !inside(then, &order.first) {
         let text = format!(
             "{} of {} comes before {} of {} ({})",
             order.first_action, order.first, order.then_action, order.then, order.id
         );
-        report.judge(Rule::Ordered, then, plan.precedes(first, then), text);
+        let places: Vec<&str> = [first, then].into_iter().filter_map(place).collect();
+        let shape = shape_of(facts, &places);
+        report.judge_shape((Rule::Ordered, shape), then, plan.precedes(first, then), text);
     }
 }
 
@@ -270,16 +362,20 @@ fn end_up(
     if !plain(dependent) || !plain(primary) || dependent == primary {
         return;
     }
-    if facts.attracts_itself(dependent) || facts.attracts_itself(primary) {
+    let circles = [facts.circle(dependent), facts.circle(primary)];
+    if !circles.iter().all(|c| facts.is_harmonious(c)) {
         return;
     }
+    let circular = circles.iter().any(|c| !c.is_empty());
     let places = finally(facts, plan, dependent).zip(finally(facts, plan, primary));
     let Some((here, there)) = places else { return };
     let started = starts(plan).find(|(_, rsc, _)| *rsc == dependent);
     let (Some((start, ..)), 1, 1) = (started, here.len(), there.len()) else { return };
     let how = if together { "with" } else { "apart from" };
     let text = format!("{dependent} ends up {how} {primary} ({id})");
-    report.judge(Rule::Colocated, start, (here == there) == together, text);
+    let places: Vec<&str> = here.iter().map(String::as_str).collect();
+    let shape = if circular { Shape::Circle } else { shape_of(facts, &places) };
+    report.judge_shape((Rule::Colocated, shape), start, (here == there) == together, text);
 }
 
 fn fenced_first(facts: &Facts, plan: &Plan, report: &mut Report) {
@@ -287,7 +383,9 @@ fn fenced_first(facts: &Facts, plan: &Plan, report: &mut Report) {
     for (start, rsc, node) in starts(plan) {
         if let Some(&fence) = fenced.get(node) {
             let text = format!("{node} is fenced before {rsc} starts there");
-            report.judge(Rule::FencedFirst, start, plan.precedes(fence, start), text);
+            let shape = shape_of(facts, &[node]);
+            let kept = plan.precedes(fence, start);
+            report.judge_shape((Rule::FencedFirst, shape), start, kept, text);
         }
         let Some(primitive) = facts.primitives.get(rsc) else { continue };
         if !primitive.single || primitive.needs_fencing != Known::Yes {
@@ -296,7 +394,9 @@ fn fenced_first(facts: &Facts, plan: &Plan, report: &mut Report) {
         for other in facts.active(rsc).into_iter().filter(|n| *n != node) {
             if let Some(&fence) = fenced.get(other) {
                 let text = format!("{other} is fenced before {rsc} starts on {node}");
-                report.judge(Rule::FencedFirst, start, plan.precedes(fence, start), text);
+                let shape = shape_of(facts, &[node, other]);
+                let kept = plan.precedes(fence, start);
+                report.judge_shape((Rule::FencedFirst, shape), start, kept, text);
             }
         }
     }
@@ -304,6 +404,17 @@ fn fenced_first(facts: &Facts, plan: &Plan, report: &mut Report) {
 
 fn managed_only(facts: &Facts, plan: &Plan, report: &mut Report) {
     const CHANGES: [&str; 6] = ["start", "stop", "promote", "demote", "migrate_to", "migrate_from"];
+    for (id, primitive) in &facts.primitives {
+        if primitive.managed == Known::No && primitive.single {
+            let mut changes = plan.actions.values().filter(|a| {
+                let own = a.primitive.as_deref() == Some(id);
+                own && a.is_real() && CHANGES.contains(&a.operation.as_str())
+            });
+            let text = format!("nothing is done to {id}");
+            let kept = changes.next().is_none();
+            report.judge_shape((Rule::ManagedOnly, Shape::Maintenance), 0, kept, text);
+        }
+    }
     for (&id, action) in &plan.actions {
         if !action.is_real() || !CHANGES.contains(&action.operation.as_str()) {
             continue;
@@ -320,32 +431,54 @@ fn managed_only(facts: &Facts, plan: &Plan, report: &mut Report) {
 
 fn within_limits(facts: &Facts, plan: &Plan, report: &mut Report) {
     // The peers place two instances of a cloned group on one node when its members disagree about
-    // where they want to be; we do as they do, so only clones of one primitive are judged.
+    // where they want to be, when they need not be together, or when an instance did not get the
+    // node that it has; we do as they do. So places are judged where none of this can be.
     for (id, clone) in &facts.clones {
-        let direct = |m: &&String| facts.primitives.get(*m).is_some_and(|p| p.within.len() == 1);
-        for member in clone.members.iter().filter(direct) {
-            instances_within_limits(facts, plan, report, (id, clone, member));
+        let alike = |m: &String| {
+            let own = facts.constrained.contains(m) || facts.failures.contains(m);
+            !own && facts.recorded(m).is_some() && facts.active(m).is_empty()
+        };
+        let mut groups = facts.cloned_groups.values();
+        let one_place = groups.all(|g| g.clone.as_ref() != Some(id) || g.colocated == Known::Yes);
+        let alike = one_place && !facts.patterns && clone.members.iter().all(alike);
+        for member in &clone.members {
+            let direct = facts.primitives.get(member).is_some_and(|p| p.within.len() == 1);
+            let each = Each { id, clone, member, direct, by_node: direct || alike };
+            instances_within_limits(facts, plan, report, &each);
         }
     }
 }
 
+/// One member of a clone.
+struct Each<'a> {
+    id: &'a str,
+    clone: &'a Clone,
+    member: &'a str,
+    /// It is what is cloned.
+    direct: bool,
+    /// How many there are on one node is certain.
+    by_node: bool,
+}
+
 /// Instances of one member of a clone, by node, when all is done; and what comes.
-fn instances_within_limits(
-    facts: &Facts,
-    plan: &Plan,
-    report: &mut Report,
-    (id, clone, member): (&str, &Clone, &str),
-) {
+fn instances_within_limits(facts: &Facts, plan: &Plan, report: &mut Report, each: &Each<'_>) {
+    let Each { id, clone, member, direct, by_node } = *each;
+    let shape = if direct { Shape::Plain } else { Shape::ClonedGroup };
     let Some(recorded) = facts.recorded(member) else { return };
     let fenced = plan.fenced();
     let mut running: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut promoted: BTreeSet<&str> = BTreeSet::new();
     for (node, state) in recorded {
-        let lives = facts.online.contains(node) && !fenced.contains_key(node);
-        if state != State::Stopped && lives {
+        // What is left alone on a node in maintenance is not counted by the peers either.
+        let up = facts.online.contains(node);
+        if state != State::Stopped && up && !fenced.contains_key(node) {
             running.insert(node, 1);
+            if state == State::Promoted {
+                promoted.insert(node);
+            }
         }
     }
-    let mut comes = None;
+    let (mut comes, mut rises, mut rise) = (None, 0, None);
     for (&ix, action) in plan.actions.iter().filter(|(_, a)| a.is_real()) {
         let rsc = action.primitive.as_deref().unwrap_or_default();
         let (Some(node), true) = (action.node.as_deref(), base(rsc) == member) else { continue };
@@ -358,19 +491,31 @@ fn instances_within_limits(
                 let there = running.entry(node).or_default();
                 *there = there.saturating_sub(1);
             }
+            "demote" => {
+                promoted.remove(node);
+            }
+            "promote" => {
+                rise = Some(ix);
+                rises += usize::from(!promoted.contains(node));
+            }
             _ => {}
         }
+    }
+    if let (Some(rise), Some(max)) = (rise, clone.promoted_max) {
+        let total = promoted.len() + rises;
+        let text = format!("{id} has at most {max} promoted instances, not {total}");
+        report.judge_shape((Rule::WithinLimits, Shape::Promoted), rise, total <= max, text);
     }
     let Some(comes) = comes else { return };
     if let Some(max) = clone.max {
         let total: usize = running.values().sum();
         let text = format!("{id} has at most {max} instances, not {total}");
-        report.judge(Rule::WithinLimits, comes, total <= max, text);
+        report.judge_shape((Rule::WithinLimits, shape), comes, total <= max, text);
     }
-    if let Some(max) = clone.node_max {
+    if let Some(max) = clone.node_max.filter(|_| by_node) {
         let most = running.values().copied().max().unwrap_or(0);
         let text = format!("{id} has at most {max} instances on a node, not {most}");
-        report.judge(Rule::WithinLimits, comes, most <= max, text);
+        report.judge_shape((Rule::WithinLimits, shape), comes, most <= max, text);
     }
 }
 

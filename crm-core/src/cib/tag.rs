@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2, memchr3};
 use quick_xml::XmlVersion;
 use quick_xml::events::BytesStart;
 use quick_xml::events::attributes::Attribute;
@@ -15,6 +16,8 @@ use quick_xml::name::QName;
 pub struct TagAttributes<'a> {
     tag: &'a str,
     rest: &'a str,
+    /// Whether any value may have to be unescaped.
+    escaped: bool,
     most: usize,
     names: Names<'a>,
 }
@@ -24,76 +27,47 @@ impl<'a> TagAttributes<'a> {
         TagAttributes {
             tag: tag.name().into_inner(),
             rest: tag.attributes_raw(),
+            escaped: is_escaped(tag.attributes_raw()),
             most,
             names: Names::default(),
         }
     }
 
-    /// Takes one `NAME="VALUE"`; the value as written, and whether it has to be unescaped.
-    fn split(&mut self) -> Result<(&'a str, &'a str, bool), &'static str> {
+    /// Takes one `NAME="VALUE"`; the value as written.
+    fn split(&mut self) -> Result<(&'a str, &'a str), &'static str> {
         let text = self.rest;
         let bytes = text.as_bytes();
-        let begin = usize::from(bytes.first().is_some_and(|b| is_space(*b)));
-        if begin == 0 {
+        if !bytes.first().is_some_and(|b| is_space(*b)) {
             return Err("a space is missing before an attribute");
         }
-        let name_end = bytes[begin..].iter().position(|b| kind(*b) & ENDS_NAME != 0);
-        let name_end = name_end.map_or(bytes.len(), |n| begin + n);
-        let equals = name_end + spaces(&bytes[name_end..]);
-        if name_end == begin || bytes.get(equals) != Some(&b'=') {
-            return Err("an attribute is not NAME=\"VALUE\"");
-        }
-        let open = equals + 1 + spaces(&bytes[equals + 1..]);
-        let Some(quote @ (b'"' | b'\'')) = bytes.get(open).copied() else {
-            return Err("the value of an attribute is not in quotes");
-        };
-        let mut seen = 0;
-        let length = bytes[open + 1..].iter().position(|&b| {
-            seen |= kind(b);
-            kind(b) & QUOTE != 0 && b == quote
-        });
-        let Some(length) = length else { return Err("the value of an attribute does not end") };
-        // All of these places are at ASCII characters.
-        let close = open + 1 + length;
-        self.rest = &text[close + 1..];
-        Ok((&text[begin..name_end], &text[open + 1..close], seen & ESCAPED != 0))
+        let open = memchr2(b'"', b'\'', bytes).ok_or("an attribute has no value in quotes")?;
+        let value = &text[open + 1..];
+        let length = memchr(bytes[open], value.as_bytes());
+        let length = length.ok_or("the value of an attribute does not end")?;
+        self.rest = &value[length + 1..];
+        let name = trim(&text[..open]).strip_suffix('=').map(trim);
+        let name = name.filter(|name| !name.is_empty() && !name.bytes().any(ends_name));
+        Ok((name.ok_or("an attribute is not NAME=\"VALUE\"")?, &value[..length]))
     }
 }
 
-/// No part of a name.
-const ENDS_NAME: u8 = 1;
-/// Begins and ends a value.
-const QUOTE: u8 = 2;
-/// Means something else where it stands in a value.
-const ESCAPED: u8 = 4;
-const SPACE: u8 = 8;
-
-/// What bytes can be, so that looking at one is one step.
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    kinds[b' ' as usize] = SPACE | ENDS_NAME;
-    kinds[b'\t' as usize] = SPACE | ENDS_NAME | ESCAPED;
-    kinds[b'\n' as usize] = SPACE | ENDS_NAME | ESCAPED;
-    kinds[b'\r' as usize] = SPACE | ENDS_NAME | ESCAPED;
-    kinds[b'=' as usize] = ENDS_NAME;
-    kinds[b'<' as usize] = ENDS_NAME;
-    kinds[b'"' as usize] = QUOTE | ENDS_NAME;
-    kinds[b'\'' as usize] = QUOTE | ENDS_NAME;
-    kinds[b'&' as usize] = ESCAPED;
-    kinds
-};
-
-fn kind(byte: u8) -> u8 {
-    KINDS[usize::from(byte)]
+/// What is no part of a name.
+fn ends_name(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'=' | b'<')
 }
 
 fn is_space(byte: u8) -> bool {
-    kind(byte) & SPACE != 0
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// How many spaces a text begins with.
-fn spaces(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|b| is_space(**b)).count()
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\n', '\r'])
+}
+
+/// True if some of a text may mean something else where it stands in a value.
+fn is_escaped(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr3(b'&', b'\t', b'\n', bytes).or_else(|| memchr(b'\r', bytes)).is_some()
 }
 
 impl<'a> Iterator for TagAttributes<'a> {
@@ -101,14 +75,10 @@ impl<'a> Iterator for TagAttributes<'a> {
     type Item = Result<(&'a str, Cow<'a, str>), String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.rest.as_bytes();
-        let spaces = spaces(bytes);
-        if spaces == bytes.len() {
+        if self.rest.bytes().all(is_space) {
             return None;
         }
-        // One space stays, so that it can be seen to be there.
-        self.rest = &self.rest[spaces.saturating_sub(1)..];
-        let (name, value, escaped) = match self.split() {
+        let (name, value) = match self.split() {
             Ok(parts) => parts,
             Err(error) => return Some(Err(format!("in <{}>: {error}", self.tag))),
         };
@@ -119,7 +89,7 @@ impl<'a> Iterator for TagAttributes<'a> {
         if !self.names.add(name) {
             return Some(Err(format!("<{}> has the attribute '{name}' twice", self.tag)));
         }
-        if !escaped {
+        if !self.escaped || !is_escaped(value) {
             return Some(Ok((name, Cow::Borrowed(value))));
         }
         let attribute = Attribute { key: QName(name), value: Cow::Borrowed(value) };

@@ -196,8 +196,8 @@ fn main_parameters(
     for (name, value) in parameters.pairs().iter().chain(own.pairs()) {
         table.set_default(name, value);
     }
-    let timeout = (interval > 0)
-        .then(|| super::input::op_config(cluster, rsc, task, interval).timeout.to_string());
+    let timeout =
+        (interval > 0).then(|| super::input::op_timeout(cluster, rsc, task, interval).to_string());
     filter(&mut table, timeout.as_deref());
     (table, !own.is_empty())
 }

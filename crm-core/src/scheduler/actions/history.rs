@@ -1,7 +1,7 @@
 //! What changed between the history and the configuration, and what follows: restart, reload,
 //! new or cancelled recurring operations (scheduler reference 3, section 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::scheduler::digest;
@@ -63,12 +63,12 @@ struct Meant {
     alike: bool,
 }
 
-/// What ids in the history may mean.
-struct Named(BTreeMap<Arc<str>, Meant>);
+/// What ids in the history may mean; only to look one up.
+struct Named(HashMap<Arc<str>, Meant>);
 
 impl Named {
     fn new(cluster: &Cluster) -> Named {
-        let mut named = Named(BTreeMap::new());
+        let mut named = Named(HashMap::new());
         for &top in &cluster.top {
             for leaf in cluster.leaves(top) {
                 let r = &cluster[leaf];

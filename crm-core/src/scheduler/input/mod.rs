@@ -24,7 +24,7 @@ use crate::rules::Moment;
 use super::model::{Cluster, Journal};
 use doc::Document;
 pub use history::{Recorded, Recorder};
-pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params};
+pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params, op_timeout};
 
 /// What a run starts from.
 #[derive(Clone, Copy, Debug)]

@@ -55,20 +55,13 @@ pub fn find_op<'a>(
 /// Everything about an operation (I-111 to I-118). `interval` in ms.
 pub fn op_config(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> OpConfig {
     let op = find_op(cluster, rsc, task, interval, true);
-    let mut meta = merged_meta(cluster, rsc, task, interval, op);
+    let (mut meta, timeout) = timed_meta(cluster, rsc, task, interval, op);
     meta.remove("id");
     if interval > 0 {
         meta.set("interval", interval.to_string());
     } else {
         meta.remove("interval");
     }
-    if cluster[rsc].is_fence_device
-        && (*task == Task::Start || is_probe(task, interval))
-        && let Some(timeout) = cluster.params(rsc, None).get("pcmk_monitor_timeout")
-    {
-        meta.set("timeout", timeout);
-    }
-    let timeout = meta.get("timeout").and_then(parse_msec).unwrap_or(DEFAULT_TIMEOUT);
     meta.set("timeout", timeout.to_string());
     let mut complaints = Vec::new();
     let (on_fail, mut fail_role) =
@@ -86,6 +79,31 @@ pub fn op_config(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> O
     start_delay(cluster.now, interval, &mut meta);
     let needs = needs(cluster, rsc, task);
     OpConfig { meta, timeout, on_fail, fail_role, needs, complaints }
+}
+
+/// The timeout of an operation in ms, as [`op_config`] has it.
+pub fn op_timeout(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> i64 {
+    let op = find_op(cluster, rsc, task, interval, true);
+    timed_meta(cluster, rsc, task, interval, op).1
+}
+
+/// The combined meta values, and the timeout that they give (I-112).
+fn timed_meta(
+    cluster: &Cluster,
+    rsc: RscIx,
+    task: &Task,
+    interval: u32,
+    op: Option<&OpDef>,
+) -> (Table, i64) {
+    let mut meta = merged_meta(cluster, rsc, task, interval, op);
+    if cluster[rsc].is_fence_device
+        && (*task == Task::Start || is_probe(task, interval))
+        && let Some(timeout) = cluster.params(rsc, None).get("pcmk_monitor_timeout")
+    {
+        meta.set("timeout", timeout);
+    }
+    let timeout = meta.get("timeout").and_then(parse_msec).unwrap_or(DEFAULT_TIMEOUT);
+    (meta, timeout)
 }
 
 /// Extra parameters of an operation on a node (I-113).

@@ -17,7 +17,7 @@ mod resource;
 mod scores;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
@@ -110,8 +110,8 @@ pub struct Cluster {
     pub show_utilization: bool,
     /// The graph holds what need not be done, too.
     pub all_actions: bool,
-    /// Resource by internal id. Owner: input.
-    pub(crate) by_id: BTreeMap<Arc<str>, RscIx>,
+    /// Resource by internal id; only to look one up. Owner: input.
+    pub(crate) by_id: HashMap<Arc<str>, RscIx>,
 }
 
 impl Cluster {

@@ -12,28 +12,35 @@ use super::console::{Console, Process, Sink};
 use super::exit::Exit;
 use super::output::{Output, ToFile, request};
 use options::Request;
+use run::Remains;
 
 /// The program's name in messages.
 const NAME: &str = "crm_simulate";
 
 /// Runs the command on the process's own streams.
 pub fn main(arguments: &[String]) -> ExitCode {
-    run(arguments, &mut Process).into()
+    let (exit, remains) = start(arguments, &mut Process);
+    std::mem::forget(remains);
+    exit.into()
 }
 
 /// Runs the command; everything it says goes to `sink`.
 pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
+    start(arguments, sink).0
+}
+
+fn start(arguments: &[String], sink: &mut dyn Sink) -> (Exit, Remains) {
     let options = match options::read(arguments) {
         Ok(Request::Go(options)) => options,
         Ok(Request::Print(text)) => {
             let mut console = Console::new(sink);
             console.buffered(&text);
             console.finish();
-            return Exit::OK;
+            return (Exit::OK, Remains::default());
         }
         Err((text, exit)) => {
             Console::new(sink).error(&text);
-            return exit;
+            return (exit, Remains::default());
         }
     };
     let mut file;
@@ -46,16 +53,18 @@ pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
             }
             Err(error) => {
                 Console::new(&mut Process).error(&format!("{NAME}: {path}: {error}"));
-                return Exit::CANNOT_CREATE;
+                return (Exit::CANNOT_CREATE, Remains::default());
             }
         },
     };
     let mut output = Output::new(sink, options.format, options.quiet);
-    let exit = match &options.profile {
-        Some(directory) => profile::profile(directory, options.repeat, &mut output),
+    let (exit, remains) = match &options.profile {
+        Some(directory) => {
+            (profile::profile(directory, options.repeat, &mut output), Remains::default())
+        }
         None => run::run(&options, &mut output),
     };
-    output.finish(&request(NAME, arguments), exit)
+    (output.finish(&request(NAME, arguments), exit), remains)
 }
 
 /// The wall clock, in seconds of the epoch.

@@ -6,7 +6,7 @@ use crm_core::scheduler::model::Cluster;
 use crm_core::scheduler::{self, Input, Recorded, Schedule};
 use crm_core::transition::{AgentRef, Change, Graph, Missing, Simulation, Step, inject, simulate};
 
-use super::input::{self, Clock, Snapshot};
+use super::input::{self, Clock};
 use super::options::{Options, Source};
 use super::{NAME, wall_clock};
 use crate::compat::exit::Exit;
@@ -20,21 +20,29 @@ use crate::render::transition::{
     change_element, change_items, score_element, score_text, step_element, step_part, summary,
 };
 
+/// What a run leaves in memory. A process that is about to end should not take the time to give it
+/// back piece by piece: that is as much as placing the resources takes.
+#[derive(Default)]
+pub struct Remains {
+    _snapshot: Option<input::Snapshot>,
+    _schedule: Option<Schedule>,
+}
+
 /// Runs what the options ask for.
-pub fn run(options: &Options, output: &mut Output<'_>) -> Exit {
+pub fn run(options: &Options, output: &mut Output<'_>) -> (Exit, Remains) {
     match steps(options, output) {
-        Ok(exit) => exit,
+        Ok(done) => done,
         Err((text, exit)) => {
             output.error(&format!("{NAME}: {text}"));
-            exit
+            (exit, Remains::default())
         }
     }
 }
 
-fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refusal> {
+fn steps(options: &Options, output: &mut Output<'_>) -> Result<(Exit, Remains), input::Refusal> {
     let wall = wall_clock();
-    let Snapshot { mut cib, recorded } = input::read(&options.source, options.whole())?;
-    let recorded = recorded.as_ref();
+    let snapshot = input::read(&options.source, options.whole())?;
+    let (mut cib, recorded) = (snapshot.cib, snapshot.recorded.as_ref());
     if input::is_unchecked(&cib) {
         output.log(input::NOT_VALIDATED);
     }
@@ -49,6 +57,8 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
     }
     if options.injections.any() {
         inject_events(options, &mut cib, &cluster, wall, output)?;
+        // There is not to be room for both.
+        drop(cluster);
         if let Some(line) = &clock.line {
             output.info(line);
         }
@@ -57,7 +67,7 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
     if let Some(path) = &options.save_input {
         save(path, &cib)?;
     }
-    let mut exit = Exit::OK;
+    let (mut exit, mut decided) = (Exit::OK, None);
     if options.run {
         let schedule = scheduler::decide(cluster, &given(&cib, recorded, &clock, options));
         if options.verbose {
@@ -73,11 +83,13 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<Exit, input::Refu
             exit = pretend(&schedule.graph, &mut cib, options, wall, output)?;
             show_outcome(&cib, &clock, options, output);
         }
+        decided = Some(schedule);
     }
     if let Some(path) = target(options) {
         save(path, &cib)?;
     }
-    Ok(exit)
+    let snapshot = input::Snapshot { cib, recorded: snapshot.recorded };
+    Ok((exit, Remains { _snapshot: Some(snapshot), _schedule: decided }))
 }
 
 fn given<'a>(

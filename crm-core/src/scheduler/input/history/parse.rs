@@ -29,7 +29,7 @@ impl Recorded {
 /// itself, the bulk of a large document, so that no element is made of it.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    texts: Texts,
+    texts: Repeated,
     recorded: Recorded,
     /// Open tags inside of `lrm_resources`.
     depth: usize,
@@ -84,12 +84,12 @@ impl Recorder {
             match name {
                 "id" => {
                     named = true;
-                    record.id = texts.share(&value);
+                    record.id = texts.texts.share(&value);
                 }
-                "class" => record.class = Some(texts.share(&value)),
-                "provider" => record.provider = Some(texts.share(&value)),
-                "type" => record.kind = Some(texts.share(&value)),
-                "container" => record.container = Some(texts.share(&value)),
+                "class" => record.class = Some(texts.share(Field::Class, &value)),
+                "provider" => record.provider = Some(texts.share(Field::Provider, &value)),
+                "type" => record.kind = Some(texts.share(Field::Type, &value)),
+                "container" => record.container = Some(texts.share(Field::Container, &value)),
                 "shutdown-lock" => record.shutdown_lock = parse_int(&value).unwrap_or(0),
                 _ => {}
             }
@@ -185,9 +185,30 @@ fn attributes(element: &Element) -> impl Iterator<Item = Result<(&str, Cow<'_, s
     element.attrs().map(|(name, value)| Ok((name, Cow::Borrowed(value))))
 }
 
-/// An attribute of an entry that says something.
+/// Shared texts, most of which are what they were in the record before.
+#[derive(Debug, Default)]
+struct Repeated {
+    texts: Texts,
+    latest: [Arc<str>; Field::COUNT],
+}
+
+impl Repeated {
+    fn share(&mut self, field: Field, text: &str) -> Arc<str> {
+        let latest = &mut self.latest[field as usize];
+        if **latest != *text {
+            *latest = self.texts.share(text);
+        }
+        latest.clone()
+    }
+}
+
+/// An attribute of an entry, or of a record, that says something.
 #[derive(Clone, Copy, Debug)]
 enum Field {
+    Class,
+    Provider,
+    Type,
+    Container,
     Id,
     Key,
     Task,
@@ -213,6 +234,9 @@ enum Field {
 }
 
 impl Field {
+    const COUNT: usize = Field::MigrateTarget as usize + 1;
+
+    /// The attribute of an entry by this name.
     fn named(name: &str) -> Option<Field> {
         Some(match name {
             "id" => Field::Id,
@@ -241,15 +265,17 @@ impl Field {
         })
     }
 
-    fn set(self, op: &mut HistoryOp, value: &str, texts: &mut Texts) {
+    fn set(self, op: &mut HistoryOp, value: &str, texts: &mut Repeated) {
         let small =
             |default: i32| parse_int(value).and_then(|n| i32::try_from(n).ok()).unwrap_or(default);
-        let mut shared = || Some(texts.share(value));
+        let mut shared = || Some(texts.share(self, value));
         match self {
-            Field::Id => op.id = texts.share(value),
+            // Of records.
+            Field::Class | Field::Provider | Field::Type | Field::Container => {}
+            Field::Id => op.id = texts.texts.share(value),
             Field::Key => {
                 op.has_key = true;
-                op.key = texts.share(value);
+                op.key = texts.texts.share(value);
             }
             Field::Task => op.task = Some(Task::parse(value)),
             Field::Interval => {
@@ -262,8 +288,10 @@ impl Field {
             Field::Magic => {
                 let key = value.bytes().position(|b| b == b';');
                 let key = key.and_then(|end| transition_key(&value[end + 1..]));
-                op.origin =
-                    key.map(|(transition, _, uuid)| Origin { transition, uuid: texts.share(uuid) });
+                op.origin = key.map(|(transition, _, uuid)| Origin {
+                    transition,
+                    uuid: texts.share(self, uuid),
+                });
             }
             Field::OnNode => op.on_node = shared(),
             Field::FeatureSet => op.feature_set = shared(),

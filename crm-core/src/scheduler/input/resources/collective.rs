@@ -130,11 +130,19 @@ impl<'a> Reader<'_, 'a> {
         let max = data.max;
         self.cluster[clone].variant = Variant::Clone(data);
         self.inherited(clone);
-        for number in 0..max.max(1) {
-            let instance = self.instance(cloned, clone, number)?;
-            if max == 0 {
-                mark_orphan(self.cluster, instance);
+        let remarks = self.cluster.messages.len();
+        let first = self.instance(cloned, clone, 0)?;
+        // The others are like the first, and so would be what there is to say about them.
+        let alike = self.cluster.messages.len() == remarks;
+        for number in 1..max {
+            if alike {
+                self.another(first, number);
+            } else {
+                self.instance(cloned, clone, number)?;
             }
+        }
+        if max == 0 {
+            mark_orphan(self.cluster, first);
         }
         self.default_nodes(clone);
         Ok(clone)
@@ -208,6 +216,42 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         Ok(instance)
+    }
+}
+
+impl Reader<'_, '_> {
+    /// One more instance, made from the first one, which is the latest of all resources or is
+    /// followed by copies of itself. Nothing is read again: instances are most of all resources.
+    fn another(&mut self, first: RscIx, number: u32) {
+        let size = self.cluster.descendants(first).len();
+        let begin = self.cluster.resources.len();
+        let moved = |rsc: RscIx| RscIx::next(begin + rsc.ix() - first.ix());
+        for at in first.ix()..first.ix() + size {
+            let pattern = &self.cluster.resources[at];
+            let id: Arc<str> = format!("{}:{number}", pattern.xml_id).into();
+            let mut meta = (*pattern.meta).clone();
+            meta.set("clone", number.to_string());
+            let copy = Resource {
+                id: id.clone(),
+                instance: Some(number),
+                parent: pattern.parent.map(|p| if p.ix() < first.ix() { p } else { moved(p) }),
+                children: pattern.children.iter().map(|c| moved(*c)).collect(),
+                meta: Arc::new(meta),
+                ..pattern.clone()
+            };
+            let ix = RscIx::next(self.cluster.resources.len());
+            if let Some(template) = &copy.template {
+                let known = self.cluster.templates.iter_mut().find(|(id, _)| id == template);
+                known.into_iter().for_each(|(_, users)| users.push(ix));
+            }
+            if at == first.ix()
+                && let Some(clone) = copy.parent
+            {
+                self.cluster[clone].children.push(ix);
+            }
+            self.cluster.resources.push(copy);
+            self.cluster.by_id.entry(id).or_insert(ix);
+        }
     }
 }
 

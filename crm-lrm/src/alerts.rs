@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use crate::process::{self, Command, Ending, Limits};
 /// Events that wait for one recipient, at most.
 const QUEUE: usize = 256;
 
-/// Version of the interface: the format of Pacemaker 2.1.
-const VERSION: &str = "1";
+/// `CRM_alert_version`: the Pacemaker whose interface this is. Agents check that it is there.
+const VERSION: &str = "2.1.5";
 
 /// One recipient of one alert, as the CIB's `alerts` section has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub struct AlertTarget {
     pub id: String,
     /// The program.
     pub path: PathBuf,
-    /// `CRM_alert_recipient`; empty without one.
-    pub recipient: String,
+    /// `CRM_alert_recipient`, which an alert without recipients does not set.
+    pub recipient: Option<String>,
     /// How long the program may take (30 s if the CIB does not say).
     pub timeout: Duration,
     /// Instance attributes, passed by their plain names.
@@ -44,6 +45,8 @@ pub type AlertEvent = BTreeMap<&'static str, String>;
 pub struct Alerts {
     lrm: Lrm,
     queues: Arc<Mutex<BTreeMap<String, Queue>>>,
+    /// Calls of this executor so far: `CRM_alert_node_sequence`.
+    calls: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ struct Queue {
 impl Alerts {
     /// Alerts run with the surroundings of an executor.
     pub fn new(lrm: &Lrm) -> Self {
-        Self { lrm: lrm.clone(), queues: Arc::default() }
+        Self { lrm: lrm.clone(), queues: Arc::default(), calls: Arc::default() }
     }
 
     /// Tells a recipient about an event; never waits. `false` if its queue is full.
@@ -66,6 +69,8 @@ impl Alerts {
             tokio::spawn(deliver(self.lrm.clone(), events));
             Queue { sender, lost: 0 }
         });
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        event.insert("node_sequence", call.to_string());
         if queue.lost > 0 {
             event.insert("lost", queue.lost.to_string());
         }
@@ -82,11 +87,9 @@ impl Alerts {
 }
 
 async fn deliver(lrm: Lrm, mut events: mpsc::Receiver<(AlertTarget, AlertEvent)>) {
-    let mut sequence: u64 = 0;
     while let Some((target, event)) = events.recv().await {
-        sequence += 1;
         let shared = lrm.shared();
-        let env = environment(shared.around().environment(), &target, &event, sequence);
+        let env = environment(shared.around().environment(), &target, &event);
         let command = Command { program: target.path.clone(), env, ..Command::default() };
         let limits = Limits { cgroup: None, ..shared.limits(target.timeout) };
         let finished = process::run_unattended(&command, &limits).await;
@@ -105,7 +108,6 @@ fn environment(
     base: BTreeMap<OsString, OsString>,
     target: &AlertTarget,
     event: &AlertEvent,
-    sequence: u64,
 ) -> BTreeMap<OsString, OsString> {
     let mut env = base;
     let usable = |name: &str| !name.is_empty() && !name.contains(['=', '\0']) && name != "PATH";
@@ -116,8 +118,9 @@ fn environment(
         env.insert(format!("CRM_alert_{name}").into(), value.into());
     };
     set("version", VERSION);
-    set("recipient", &target.recipient);
-    set("node_sequence", &sequence.to_string());
+    if let Some(recipient) = &target.recipient {
+        set("recipient", recipient);
+    }
     for (name, value) in event {
         set(name, value);
     }

@@ -144,7 +144,7 @@ pub fn outcome(interface: Interface, operation: &Operation, finished: Finished) 
         Ending::Aborted => (ExecutionStatus::Cancelled, ExitCode::ERROR, String::new()),
         Ending::NotStarted(error) => not_started(&error),
     };
-    RunEnd { status, exit, exit_reason, stdout, stderr, exec_time: elapsed }
+    RunEnd { status, exit, exit_reason, stdout, stderr, metadata: None, exec_time: elapsed }
 }
 
 /// The result of an operation whose agent was not found, or was refused.
@@ -166,6 +166,7 @@ pub fn immediate(status: ExecutionStatus, exit: ExitCode, exit_reason: String) -
         exit_reason,
         stdout: Vec::new(),
         stderr: Vec::new(),
+        metadata: None,
         exec_time: Duration::ZERO,
     }
 }

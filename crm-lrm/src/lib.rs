@@ -8,6 +8,7 @@ pub mod agents;
 pub mod alerts;
 pub mod calls;
 pub mod fencing;
+mod leftover;
 mod lrm;
 pub mod metadata;
 pub mod operation;

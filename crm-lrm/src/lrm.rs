@@ -13,10 +13,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::agents::{Agent, AgentPaths, BuiltIn, Catalog, Interface};
 use crate::calls::{self, Surroundings};
+use crate::leftover;
 use crate::metadata::{self, Metadata, MetadataError};
 use crate::operation::{AgentName, CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
 use crate::process::{self, Abort, Command, Limits};
-use crate::schedule::{CallInfo, CallState, Effect, Moment, RunEnd, Schedule};
+use crate::schedule::{self, CallInfo, CallState, Effect, Moment, RunEnd, Schedule};
 use crate::secrets::{self, SecretError};
 use crate::systemd::{Systemd, SystemdPlaces};
 
@@ -41,6 +42,11 @@ pub struct LrmConfig {
     pub systemd: SystemdPlaces,
     /// Where secrets lie that the CIB only refers to.
     pub secrets: PathBuf,
+    /// Where it is noted which agents are changing a resource, so that an executor that follows a
+    /// killed one waits for them; memory that a reboot clears. None: nothing is noted.
+    pub in_flight: Option<PathBuf>,
+    /// Ask agents for their meta-data, and hand it out with the results.
+    pub describe: bool,
     /// Further variables for every agent.
     pub environment: BTreeMap<String, String>,
 }
@@ -60,6 +66,8 @@ impl Default for LrmConfig {
             cgroup: None,
             systemd: SystemdPlaces::default(),
             secrets: PathBuf::from("/var/lib/crm/secrets"),
+            in_flight: None,
+            describe: false,
             environment: BTreeMap::new(),
         }
     }
@@ -82,6 +90,8 @@ pub(crate) struct Shared {
     metadata: metadata::Cache,
     systemd: Systemd,
     secrets: PathBuf,
+    in_flight: Option<PathBuf>,
+    describe: bool,
     started: Instant,
     state: Mutex<State>,
     /// Something was put into the schedule.
@@ -118,10 +128,13 @@ impl Lrm {
                 timeout: Duration::ZERO,
                 kill_grace: config.kill_grace,
                 cgroup: config.cgroup,
+                note: None,
             },
             metadata: metadata::Cache::default(),
             systemd: Systemd::new(config.systemd),
             secrets: config.secrets,
+            in_flight: config.in_flight,
+            describe: config.describe,
             started: Instant::now(),
             state: Mutex::new(State {
                 schedule: Schedule::new(config.max_running),
@@ -132,6 +145,7 @@ impl Lrm {
             ended: Notify::new(),
         });
         let (alive, gone) = watch::channel(());
+        await_leftovers(&shared);
         tokio::spawn(drive(Arc::clone(&shared), results, gone));
         Self { shared, _alive: Arc::new(alive) }
     }
@@ -301,12 +315,65 @@ async fn drive(
     }
 }
 
+/// Nothing of a resource is run while an agent of an earlier executor still changes it.
+fn await_leftovers(shared: &Arc<Shared>) {
+    let Some(directory) = &shared.in_flight else { return };
+    if let Err(error) = std::fs::create_dir_all(directory) {
+        tracing::warn!(%error, path = %directory.display(), "agents at work cannot be noted");
+    }
+    for left in leftover::find(directory) {
+        tracing::info!(resource = left.resource, "waiting for an agent of an earlier daemon");
+        shared.state().schedule.hold(&left.resource);
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            let resource = left.resource.clone();
+            left.end().await;
+            shared.change(|schedule, now| schedule.release(&resource, now));
+        });
+    }
+}
+
+/// How long a result waits for meta-data that takes longer than the operation.
+const DESCRIBE_WAIT: Duration = Duration::from_secs(2);
+
+/// A run, and beside it the question what the agent says of itself.
+async fn perform_described(
+    shared: &Shared,
+    operation: &Operation,
+    aborted: watch::Receiver<Abort>,
+) -> RunEnd {
+    let described = !matches!(&*operation.action, "stop" | "notify" | "migrate_to" | "meta-data");
+    if !shared.describe || !described {
+        return perform(shared, operation, aborted).await;
+    }
+    let ask = async {
+        shared.metadata.get(&shared.catalog, &shared.around, &operation.agent).await.ok()
+    };
+    if operation.action == "reload-agent" {
+        // Agents from before OCF 1.1 have another word for it.
+        let metadata = ask.await;
+        let action = metadata.as_ref().and_then(|m| m.reload_action()).unwrap_or("reload-agent");
+        let reload = Operation { action: action.to_owned(), ..operation.clone() };
+        return RunEnd { metadata, ..perform(shared, &reload, aborted).await };
+    }
+    tokio::pin!(ask);
+    let run = perform(shared, operation, aborted);
+    tokio::pin!(run);
+    tokio::select! {
+        end = &mut run => {
+            let metadata = tokio::time::timeout(DESCRIBE_WAIT, ask).await.ok().flatten();
+            RunEnd { metadata, ..end }
+        }
+        metadata = &mut ask => RunEnd { metadata, ..run.await },
+    }
+}
+
 fn start(shared: &Arc<Shared>, call: CallId, operation: Arc<Operation>) {
     let (abort, aborted) = watch::channel(Abort::No);
     shared.state().aborts.insert(call, abort);
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        let end = perform(&shared, &operation, aborted).await;
+        let end = perform_described(&shared, &operation, aborted).await;
         {
             let mut state = shared.state();
             state.aborts.remove(&call);
@@ -350,7 +417,10 @@ async fn run(
     command: &Command,
     abort: watch::Receiver<Abort>,
 ) -> RunEnd {
-    let limits = shared.limits(calls::effective_timeout(operation));
+    let changes = schedule::changes_state(&operation.action);
+    let note = shared.in_flight.as_deref().filter(|_| changes);
+    let note = note.and_then(|directory| leftover::place(directory, &operation.resource));
+    let limits = Limits { note, ..shared.limits(calls::effective_timeout(operation)) };
     let finished = process::run(command, &limits, abort).await;
     calls::outcome(interface, operation, finished)
 }

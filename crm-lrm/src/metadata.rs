@@ -34,6 +34,8 @@ pub struct Parameter {
     pub unique: Option<String>,
     /// A change needs no restart.
     pub reloadable: bool,
+    /// Its value is nobody else's business.
+    pub private: bool,
     /// Should not be used any longer.
     pub deprecated: bool,
     /// `string`, `integer`, `boolean`, `time`, `select`, ...
@@ -62,6 +64,8 @@ pub struct Action {
 pub struct Metadata {
     /// Its own name.
     pub name: String,
+    /// The version of OCF that it follows, as text; empty means 1.0.
+    pub version: String,
     /// In a line.
     pub short: String,
     /// In full.
@@ -74,6 +78,47 @@ pub struct Metadata {
     pub problems: Vec<String>,
     /// What the agent printed.
     pub raw: String,
+}
+
+impl Metadata {
+    /// Whether the agent lists an action.
+    pub fn has(&self, action: &str) -> bool {
+        self.actions.iter().any(|known| known.name == action)
+    }
+
+    /// The action that takes over changed parameters without a restart, if the agent has one.
+    /// `reload` meant that before OCF 1.1; since then it is the service's own, and ours is
+    /// `reload-agent` (as Pacemaker 2.1).
+    pub fn reload_action(&self) -> Option<&'static str> {
+        match self.is_ocf_1_1() {
+            true => self.has("reload-agent").then_some("reload-agent"),
+            false => self.has("reload").then_some("reload"),
+        }
+    }
+
+    /// Parameters whose change needs a restart; `None` if every change does.
+    pub fn unreloadable(&self) -> Option<Vec<&str>> {
+        let reload = self.reload_action()?;
+        let restarts = |p: &&Parameter| match reload {
+            "reload-agent" => !p.reloadable,
+            _ => p.unique.is_some(),
+        };
+        Some(self.parameters.iter().filter(restarts).map(|p| &*p.name).collect())
+    }
+
+    /// Parameters that are nobody else's business: those that say so, or, where none does, those
+    /// with the usual names (as Pacemaker 2.1).
+    pub fn private(&self) -> Vec<&str> {
+        let said = self.parameters.iter().any(|p| p.private);
+        let usual = |p: &Parameter| matches!(&*p.name, "password" | "passwd" | "user");
+        let is = |p: &&Parameter| if said { p.private } else { usual(p) };
+        self.parameters.iter().filter(is).map(|p| &*p.name).collect()
+    }
+
+    fn is_ocf_1_1(&self) -> bool {
+        let mut parts = self.version.trim().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (1, 1)
+    }
 }
 
 /// Why there is no meta-data.
@@ -149,7 +194,8 @@ pub async fn fetch(
             stdin: stdin.to_vec(),
         };
         command.args.extend(args.iter().map(std::ffi::OsString::from));
-        let limits = Limits { timeout: TIMEOUT, kill_grace: TIMEOUT / 20, cgroup: None };
+        let limits =
+            Limits { timeout: TIMEOUT, kill_grace: TIMEOUT / 20, cgroup: None, note: None };
         async move {
             let finished = process::run_unattended(&command, &limits).await;
             let text = String::from_utf8_lossy(&finished.stdout).into_owned();
@@ -305,6 +351,7 @@ impl Parser {
                     required: yes("required"),
                     unique,
                     reloadable: yes("reloadable"),
+                    private: yes("private"),
                     deprecated: yes("deprecated"),
                     kind: "string".to_owned(),
                     ..Parameter::default()
@@ -349,6 +396,9 @@ impl Parser {
                 if place.is_empty() {
                     *place = text;
                 }
+            }
+            "version" if self.parameter.is_none() => {
+                metadata.version = std::mem::take(&mut self.text).trim().to_owned();
             }
             "parameter" => {
                 if let Some(parameter) = self.parameter.take() {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::metadata::Metadata;
 
 /// An agent's name: `class:[provider:]type`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +158,9 @@ pub struct OperationResult {
     pub stdout: Vec<u8>,
     /// Standard error, capped.
     pub stderr: Vec<u8>,
+    /// What the agent says of itself; only where the executor was set up to ask, and not for
+    /// actions whose result nobody compares with the configuration.
+    pub metadata: Option<Arc<Metadata>>,
     /// From the request to the start of the agent.
     pub queue_time: Duration,
     /// From the start of the agent to its end.

@@ -21,6 +21,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::leftover;
 use crate::output::Captured;
 use crate::sys;
 
@@ -62,6 +63,8 @@ pub struct Limits {
     pub kill_grace: Duration,
     /// A delegated cgroup v2 directory in which each run gets a cgroup of its own.
     pub cgroup: Option<PathBuf>,
+    /// Where it is noted that the program runs, for a daemon that has to follow this one.
+    pub note: Option<PathBuf>,
 }
 
 /// An order to end a run before its time.
@@ -110,7 +113,16 @@ pub async fn run(command: &Command, limits: &Limits, abort: watch::Receiver<Abor
     let cgroup = limits.cgroup.as_deref().and_then(make_cgroup);
     let ending = match spawn(command, cgroup.as_deref()).await {
         Ok(child) => match Run::new(child, limits, cgroup.clone()) {
-            Ok(mut run) => run.until_ended(&mut streams, started + limits.timeout, abort).await,
+            Ok(mut run) => {
+                if let Some(note) = &limits.note {
+                    leftover::write(note, run.child.id(), limits.timeout + limits.kill_grace);
+                }
+                let end = run.until_ended(&mut streams, started + limits.timeout, abort).await;
+                if let Some(note) = &limits.note {
+                    let _ = std::fs::remove_file(note);
+                }
+                end
+            }
             Err(error) => Ending::NotStarted(error),
         },
         Err(error) => {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::metadata::Metadata;
 use crate::operation::{CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
 
 /// A point in time, counted from the start of the executor by a clock that never jumps.
@@ -42,6 +43,8 @@ pub struct RunEnd {
     pub stdout: Vec<u8>,
     /// Standard error, capped.
     pub stderr: Vec<u8>,
+    /// What the agent says of itself, if it was asked.
+    pub metadata: Option<Arc<Metadata>>,
     /// From the start of the agent to its end.
     pub exec_time: Duration,
 }
@@ -133,6 +136,8 @@ pub struct Schedule {
     queue: BTreeSet<Rank>,
     /// Resources with a run in flight.
     busy: BTreeMap<String, CallId>,
+    /// Resources that an agent of an earlier executor still works on, without instance numbers.
+    held: BTreeSet<String>,
     effects: VecDeque<Effect>,
 }
 
@@ -146,6 +151,7 @@ impl Schedule {
             timers: BTreeSet::new(),
             queue: BTreeSet::new(),
             busy: BTreeMap::new(),
+            held: BTreeSet::new(),
             effects: VecDeque::new(),
         }
     }
@@ -273,7 +279,7 @@ impl Schedule {
             let ready = self.queue.iter().find(|(_, _, id)| {
                 self.calls
                     .get(id)
-                    .is_some_and(|call| !self.busy.contains_key(&call.operation.resource))
+                    .is_some_and(|call| self.is_free(&call.operation.resource))
             });
             let Some(&rank) = ready else { break };
             self.queue.remove(&rank);
@@ -286,6 +292,21 @@ impl Schedule {
                 self.effects.push_back(Effect::Start { call: id, operation });
             }
         }
+    }
+
+    fn is_free(&self, resource: &str) -> bool {
+        !self.busy.contains_key(resource) && !self.held.contains(base(resource))
+    }
+
+    /// Runs nothing of a resource (all its instances) until it is released.
+    pub fn hold(&mut self, resource: &str) {
+        self.held.insert(base(resource).to_owned());
+    }
+
+    /// Ends a hold.
+    pub fn release(&mut self, resource: &str, now: Moment) {
+        self.held.remove(base(resource));
+        self.advance(now);
     }
 
     /// When [`Schedule::advance`] has to be called next, if nothing else happens.
@@ -358,6 +379,7 @@ impl Schedule {
             exit_reason: String::new(),
             stdout: Vec::new(),
             stderr: Vec::new(),
+            metadata: None,
             exec_time,
         };
         let started = if call.state == CallState::Running { call.started } else { now };
@@ -373,14 +395,20 @@ impl Schedule {
             exit_reason: end.exit_reason,
             stdout: end.stdout,
             stderr: end.stderr,
+            metadata: end.metadata,
             queue_time,
             exec_time: end.exec_time,
         })));
     }
 }
 
+/// A resource without the number of its instance.
+fn base(resource: &str) -> &str {
+    resource.split_once(':').map_or(resource, |(base, _)| base)
+}
+
 /// Whether an action makes the recurring operations of its resource void.
-fn changes_state(action: &str) -> bool {
+pub(crate) fn changes_state(action: &str) -> bool {
     matches!(action, "start" | "stop" | "promote" | "demote" | "migrate_to" | "migrate_from")
 }
 

@@ -27,6 +27,7 @@ fn end(exit: i32) -> RunEnd {
         exit_reason: String::new(),
         stdout: Vec::new(),
         stderr: Vec::new(),
+        metadata: None,
         exec_time: Duration::from_millis(1),
     }
 }

@@ -63,6 +63,7 @@ impl Standalone {
             timeout: calls::effective_timeout(&operation),
             kill_grace: Duration::from_millis(500),
             cgroup: None,
+            note: None,
         };
         let finished = process::run_unattended(&command, &limits).await;
         calls::outcome(agent.interface, &operation, finished)

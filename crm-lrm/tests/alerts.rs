@@ -13,7 +13,7 @@ fn target(id: &str, path: &Path, timeout: Duration) -> AlertTarget {
     AlertTarget {
         id: id.to_owned(),
         path: path.to_path_buf(),
-        recipient: format!("to-{id}"),
+        recipient: Some(format!("to-{id}")),
         timeout,
         params: BTreeMap::from([("trace".to_owned(), "on".to_owned())]),
     }
@@ -43,7 +43,7 @@ async fn events_arrive_in_order_and_one_at_a_time() {
         assert!(alerts.send(&target("mail", &path, LONG), event(number)));
     }
     let wanted: String =
-        (1..=5).map(|n| format!("{n} resource to-mail event {n} 1 on\n")).collect();
+        (1..=5).map(|n| format!("{n} resource to-mail event {n} 2.1.5 on\n")).collect();
     until(|| std::fs::read_to_string(&log).is_ok_and(|text| text.len() >= wanted.len())).await;
     assert_eq!(std::fs::read_to_string(&log).expect("it is there"), wanted);
 }

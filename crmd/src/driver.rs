@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crm_core::cib::{Element, Version};
 use crm_core::rules::Moment;
 use crm_core::scheduler::{Input as SchedulerInput, schedule};
+use crm_lrm::alerts::Alerts;
 use crm_lrm::operation::{AgentName, OperationResult};
 use crm_lrm::{FenceAction, FenceDevice, Lrm};
 use crm_messaging::engine::{Events, Handle};
@@ -16,8 +17,9 @@ use crm_messaging::proto;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::alerts;
 use crate::controller::{
-    Controller, Effect, FenceTask, FenceVerdict, Input, Now, Planned, Reply, RequestId,
+    AlertNews, Controller, Effect, FenceTask, FenceVerdict, Input, Now, Planned, Reply, RequestId,
 };
 use crate::journal::Journal;
 use crate::server::{ToController, Watchers};
@@ -68,6 +70,7 @@ enum Background {
 struct Driver {
     controller: Controller,
     around: Surroundings,
+    alerts: Alerts,
     started: Instant,
     outbox: VecDeque<Bytes>,
     replies: BTreeMap<RequestId, oneshot::Sender<Reply>>,
@@ -84,6 +87,7 @@ pub async fn run(controller: Controller, around: Surroundings) -> End {
     let (background, mut finished) = mpsc::unbounded_channel();
     let mut driver = Driver {
         controller,
+        alerts: Alerts::new(&around.lrm),
         around,
         started: Instant::now(),
         outbox: VecDeque::new(),
@@ -164,6 +168,7 @@ impl Driver {
     fn accept(&mut self, request: ToController) -> Input {
         match request {
             ToController::Stop => Input::Stop,
+            ToController::Restart(within) => Input::Restart { within },
             ToController::Request(request, reply) => {
                 // Clients that have gone away are forgotten from time to time.
                 if self.next_request.is_multiple_of(256) {
@@ -235,11 +240,22 @@ impl Driver {
                 });
                 self.around.watchers.tell(event);
             }
+            Effect::Alert(news) => self.alert(&news),
             Effect::Warn(text) => tracing::warn!("{text}"),
             Effect::Leave => {
                 self.leaving = true;
                 self.around.lrm.stop_all();
                 self.around.ring.leave();
+            }
+        }
+    }
+
+    fn alert(&self, news: &AlertNews) {
+        let cib = self.controller.replica().cib();
+        self.alerts.retain(|id| crm_core::alerts::knows(cib, id));
+        for (target, event) in alerts::calls(cib, news, &jiff::Zoned::now()) {
+            if !self.alerts.send(&target, event) {
+                tracing::warn!(alert = target.id, "too many events wait for this recipient");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The cluster daemon: the controller, and what connects it to ring, disk, agents and clients.
 
+mod alerts;
 mod clock;
 pub mod controller;
 mod driver;

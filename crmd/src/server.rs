@@ -33,6 +33,8 @@ pub enum ToController {
     Request(Wanted, oneshot::Sender<Reply>),
     /// Stop cleanly.
     Stop,
+    /// End, to be back within this time; services go on.
+    Restart(Duration),
 }
 
 /// Hands events to whoever watches.
@@ -348,11 +350,15 @@ impl Cluster for Service {
 
     async fn shutdown(
         &self,
-        request: Request<proto::Empty>,
+        request: Request<proto::ShutdownRequest>,
     ) -> Result<Response<proto::Empty>, Status> {
         self.authorize(&request)?;
         let gone = |_| Status::unavailable("the daemon is stopping");
-        self.requests.send(ToController::Stop).await.map_err(gone)?;
+        let order = match request.into_inner().back_within_ms {
+            0 => ToController::Stop,
+            ms => ToController::Restart(Duration::from_millis(ms)),
+        };
+        self.requests.send(order).await.map_err(gone)?;
         Ok(Response::new(proto::Empty {}))
     }
 }

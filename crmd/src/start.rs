@@ -156,6 +156,8 @@ async fn serve(
         run_dir: places.run.clone(),
         built_in: agents,
         secrets: places.state.join("secrets"),
+        in_flight: Some(places.run.join("agents")),
+        describe: true,
         // Our commands, called by agents, are to find this daemon.
         environment: [("CRM_RUN_DIR".to_string(), places.run.display().to_string())].into(),
         ..LrmConfig::default()

@@ -4,3 +4,4 @@ pub mod checker;
 pub mod conformance;
 pub mod recorded;
 pub mod shell_suite;
+pub mod stage;

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::{ActionIx, ActionKind, Graph, Mark};
+use super::graph::{Action, ActionIx, ActionKind, Graph, Mark};
 
 /// The priority of an abort that only actions of the highest priority survive.
 pub const ABORT_ALL: i32 = 1_000_000;
@@ -43,13 +43,31 @@ pub struct Executor {
     in_flight: BTreeSet<ActionIx>,
     done: usize,
     failed: usize,
-    limit: usize,
+    limits: Limits,
     abort: Option<Abort>,
 }
 
+/// How much may be in flight at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Actions of any kind (`batch-limit`).
+    pub all: usize,
+    /// Operations of resources on one node (`node-action-limit`).
+    pub node: usize,
+    /// Live migrations from or to one node (`migration-limit`).
+    pub migrations: usize,
+}
+
+impl Limits {
+    /// Only the whole is limited.
+    pub fn of_all(all: usize) -> Limits {
+        Limits { all: all.max(1), node: usize::MAX, migrations: usize::MAX }
+    }
+}
+
 impl Executor {
-    /// Nothing is started yet. At most `limit` actions are in flight at a time.
-    pub fn new(graph: Graph, limit: usize) -> Executor {
+    /// Nothing is started yet.
+    pub fn new(graph: Graph, limits: Limits) -> Executor {
         let rank: BTreeMap<_, _> =
             graph.included().enumerate().map(|(rank, (ix, _))| (ix, rank)).collect();
         let mut executor = Executor {
@@ -58,7 +76,7 @@ impl Executor {
             in_flight: BTreeSet::new(),
             done: 0,
             failed: 0,
-            limit: limit.max(1),
+            limits,
             abort: None,
             graph,
             rank,
@@ -89,7 +107,7 @@ impl Executor {
             }
             if pseudo {
                 self.complete(ix);
-            } else if self.in_flight.len() >= self.limit {
+            } else if self.in_flight.len() >= self.limits.all || !self.has_room(ix) {
                 held.push(entry);
             } else {
                 self.in_flight.insert(ix);
@@ -98,6 +116,26 @@ impl Executor {
         }
         self.ready.extend(held);
         started
+    }
+
+    /// Whether the nodes of an operation have room for it (as Pacemaker's controller counts: an
+    /// operation counts where it runs, both halves of a migration on both its nodes).
+    fn has_room(&self, ix: ActionIx) -> bool {
+        if self.limits.node == usize::MAX && self.limits.migrations == usize::MAX {
+            return true;
+        }
+        let nodes_of = |ix: ActionIx| self.graph.get(ix).map(loads).unwrap_or_default();
+        let migrates =
+            |ix: ActionIx| self.graph.get(ix).is_some_and(|a| a.operation.starts_with("migrate_"));
+        nodes_of(ix).into_iter().all(|node| {
+            let there = self.in_flight.iter().filter(|&&other| nodes_of(other).contains(&node));
+            let (mut all, mut migrations) = (0, 0);
+            for &other in there {
+                all += 1;
+                migrations += usize::from(migrates(other));
+            }
+            all < self.limits.node && (!migrates(ix) || migrations < self.limits.migrations)
+        })
     }
 
     /// Takes the end of an action. Returns false, and changes nothing, if it is not in flight.
@@ -124,7 +162,7 @@ impl Executor {
     }
 
     /// Forgets actions in flight that nobody waits for any more.
-    pub fn abandon(&mut self, unwanted: impl Fn(&super::Action) -> bool) {
+    pub fn abandon(&mut self, unwanted: impl Fn(&Action) -> bool) {
         let graph = &self.graph;
         self.in_flight.retain(|&ix| !graph.get(ix).is_some_and(&unwanted));
     }
@@ -173,9 +211,23 @@ impl Executor {
     }
 }
 
+/// The nodes that an action is work for.
+fn loads(action: &Action) -> Vec<&str> {
+    if action.kind != ActionKind::RscOp {
+        return Vec::new();
+    }
+    let at = action.router.as_deref().or(action.node.as_ref().map(|n| &*n.name));
+    let other = match &*action.operation {
+        "migrate_to" => action.meta("migrate_target"),
+        "migrate_from" => action.meta("migrate_source"),
+        _ => None,
+    };
+    at.into_iter().chain(other.filter(|o| at != Some(o))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Presence;
+    use super::super::{NodeRef, Presence};
     use super::super::graph::tests::action;
     use super::*;
 
@@ -183,7 +235,7 @@ mod tests {
     fn executor(
         count: u32,
         edges: &[(u32, u32)],
-        change: impl Fn(&mut super::super::Action),
+        change: impl Fn(&mut Action),
     ) -> Executor {
         let mut graph = Graph::default();
         let mut places = Vec::new();
@@ -195,7 +247,7 @@ mod tests {
         for &(first, then) in edges {
             graph.order(places[first as usize - 1], places[then as usize - 1], Presence::Trigger);
         }
-        Executor::new(graph, 8)
+        Executor::new(graph, Limits::of_all(8))
     }
 
     fn ids(e: &Executor, started: &[ActionIx]) -> Vec<u32> {
@@ -257,7 +309,7 @@ mod tests {
         let held = graph.add(action(4, "b_stop_0", Mark::Blocked));
         let then = graph.add(action(5, "b_start_0", Mark::Included));
         graph.order(held, then, Presence::Trigger);
-        let mut e = Executor::new(graph, 2);
+        let mut e = Executor::new(graph, Limits::of_all(2));
         let first = e.start_ready();
         assert_eq!(ids(&e, &first), [1, 2]);
         assert_eq!(e.start_ready(), []);
@@ -268,5 +320,30 @@ mod tests {
         e.finish(second[0], Ending::Done);
         assert_eq!(e.start_ready(), []);
         assert!(e.is_over());
+    }
+
+    #[test]
+    fn a_node_has_room_for_so_many_operations_and_migrations() {
+        let on = |a: &mut Action, name: &str| {
+            a.node = Some(NodeRef { id: name.into(), name: name.into() });
+        };
+        let change = |a: &mut Action| match a.id.0 {
+            1..=3 => on(a, "x"),
+            4 | 5 => {
+                a.operation = "migrate_to".into();
+                a.attributes.insert("CRM_meta_migrate_target".into(), "z".into());
+                on(a, if a.id.0 == 4 { "y" } else { "w" });
+            }
+            _ => on(a, "z"),
+        };
+        let mut e = executor(6, &[], change);
+        e.limits = Limits { node: 2, migrations: 1, ..Limits::of_all(8) };
+        let first = e.start_ready();
+        assert_eq!(ids(&e, &first), [1, 2, 4, 6], "3 is too much for x, 5 a second one for z");
+        e.finish(first[2], Ending::Done);
+        let next = e.start_ready();
+        assert_eq!(ids(&e, &next), [5]);
+        e.finish(first[0], Ending::Done);
+        assert_eq!(e.start_ready().len(), 1);
     }
 }

@@ -12,7 +12,7 @@ mod opspec;
 mod simulate;
 mod xml;
 
-pub use executor::{ABORT_ALL, Abort, Ending, Executor};
+pub use executor::{ABORT_ALL, Abort, Ending, Executor, Limits};
 pub use graph::{
     Action, ActionId, ActionIx, ActionKind, AgentRef, Graph, GraphSettings, Mark, NodeRef,
     Presence, ResourceRef,

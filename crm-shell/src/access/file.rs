@@ -166,7 +166,7 @@ impl Access for FileAccess {
         Err(AccessError::NeedsCluster("a past transition"))
     }
 
-    fn shutdown(&mut self) -> Result<()> {
+    fn shutdown(&mut self, _back_within: Option<Duration>) -> Result<()> {
         Err(AccessError::NeedsCluster("stopping the daemon"))
     }
 }

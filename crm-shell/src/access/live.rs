@@ -209,7 +209,9 @@ impl Access for LiveAccess {
             .map_err(|source| AccessError::Malformed { path: format!("{name}.xml").into(), source })
     }
 
-    fn shutdown(&mut self) -> Result<()> {
-        self.call(REQUEST_TIMEOUT, async |c| c.shutdown(proto::Empty {}).await.map(drop))
+    fn shutdown(&mut self, back_within: Option<Duration>) -> Result<()> {
+        let ms = back_within.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        let request = proto::ShutdownRequest { back_within_ms: ms };
+        self.call(REQUEST_TIMEOUT, async |c| c.shutdown(request).await.map(drop))
     }
 }

@@ -155,11 +155,12 @@ pub trait Access {
     /// file; see [`AccessError`].
     fn input(&mut self, name: &str) -> Result<Element>;
 
-    /// Stops this node's daemon cleanly.
+    /// Stops this node's daemon cleanly. With a time, it is expected back within it: services go
+    /// on, and nobody is fenced.
     ///
     /// # Errors
     /// [`AccessError::NeedsCluster`] for a file; see [`AccessError`].
-    fn shutdown(&mut self) -> Result<()>;
+    fn shutdown(&mut self, back_within: Option<Duration>) -> Result<()>;
 }
 
 /// What `CIB_file` or, without it, the daemon's socket gives. Nothing is opened yet.

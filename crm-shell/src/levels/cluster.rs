@@ -39,7 +39,7 @@ pub const COMMANDS: &[Command] = &[
     Command::new(
         "restart",
         "restart",
-        "stop and start the cluster on this node",
+        "restart the daemon of this node; its resources go on meanwhile",
         (0, None),
         &[],
         Action::Run(restart),
@@ -230,14 +230,25 @@ fn service(action: &str) -> Result<bool, Failure> {
 }
 
 fn stop(session: &mut Session, _call: &Call<'_>) -> Outcome {
-    session.access.shutdown()?;
+    session.access.shutdown(None)?;
     Ok(())
 }
 
+/// How long the others wait for a daemon that is restarted before they take its node for lost.
+const RESTART_WITHIN: Duration = Duration::from_secs(120);
+
 fn restart(session: &mut Session, call: &Call<'_>) -> Outcome {
-    stop(session, call)?;
-    let end = Instant::now() + Duration::from_secs(60);
-    while session.access.state(None).is_ok() && Instant::now() < end {
+    let before = session.access.state(None)?.incarnation;
+    session.access.shutdown(Some(RESTART_WITHIN))?;
+    // What an agent is doing runs to its end first. A supervisor may be faster than this loop.
+    let end = Instant::now() + RESTART_WITHIN / 2;
+    while session.access.state(None).is_ok_and(|s| s.incarnation == before) {
+        if Instant::now() >= end {
+            return Err("the daemon has not ended yet: an agent is still at work \
+                        (see 'crm status'); it will end when that is done, start it then with \
+                        'crm cluster start'"
+                .into());
+        }
         std::thread::sleep(Duration::from_millis(100));
     }
     start(session, call)

@@ -7,7 +7,7 @@ use crm_core::cib::{Element, Patch};
 use crm_core::scheduler::digest::recorded;
 use crm_core::scheduler::model::Table;
 use crm_core::transition::{
-    ABORT_ALL, Action, ActionId, ActionIx, ActionKind, Ending, Executor, Graph, Presence,
+    ABORT_ALL, Action, ActionId, ActionIx, ActionKind, Ending, Executor, Graph, Limits, Presence,
 };
 use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
@@ -227,21 +227,25 @@ impl Controller {
     fn watch_leases(&mut self) {
         let members = self.view.as_ref().map(|v| v.members.clone()).unwrap_or_default();
         let cib = self.replica.cib();
-        let leased: Vec<NodeId> = self
+        let leased: BTreeMap<NodeId, Duration> = self
             .settings
             .nodes
             .keys()
             .copied()
             .filter(|n| !members.contains(n))
             .filter(|&n| status::standing(cib, n) == Some(Standing::Leased))
+            .map(|n| (n, LEASE_MARGIN))
+            .chain(self.settings.nodes.keys().filter_map(|&n| {
+                Some((n, Duration::from_secs(status::away_seconds(cib, n)?)))
+            }))
             .collect();
         let ring = ring_to_wire(self.ring());
         let now = self.now.mono;
         let Some(duty) = &mut self.duty else { return };
-        duty.leases.retain(|n, _| leased.contains(n));
+        duty.leases.retain(|n, _| leased.contains_key(n));
         let mut over = Vec::new();
-        for node in leased {
-            let end = duty.leases.entry(node).or_insert(now + LEASE_MARGIN);
+        for (node, time) in leased {
+            let end = duty.leases.entry(node).or_insert(now + time);
             if now >= *end {
                 // Again in a second, should the message be lost with a view.
                 *end = now + LEASE_MARGIN;
@@ -304,10 +308,7 @@ impl Controller {
         let recheck = property(self.replica.cib(), "cluster-recheck-interval")
             .and_then(milliseconds)
             .unwrap_or(RECHECK_MS);
-        let limit = property(self.replica.cib(), "batch-limit")
-            .and_then(|v| v.parse().ok())
-            .filter(|n| *n > 0)
-            .unwrap_or(BATCH_LIMIT);
+        let limits = limits(self.replica.cib());
         let now = self.now.mono;
         let Some(duty) = &mut self.duty else { return };
         if duty.planning != Some(planned.generation) {
@@ -356,7 +357,7 @@ impl Controller {
         let fences = graph.included().any(|(_, a)| a.operation == "stonith");
         let series = if fences { Series::Warn } else { Series::Input };
         let detail = describe(&graph);
-        let executor = Executor::new(probe_before_leaving(graph), limit);
+        let executor = Executor::new(probe_before_leaving(graph), limits);
         duty.running = Some(Running { executor, number, deadlines: BTreeMap::new() });
         self.keep_input(planned.generation, series, number, text, detail);
     }
@@ -581,6 +582,20 @@ impl Controller {
         }
     }
 
+    /// An order was not taken: the plan behind it is out of date.
+    pub(super) fn order_refused(&mut self, key: &str) {
+        let Some(key) = TransitionKey::parse(key) else { return };
+        if let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut())
+            && key.coordinator == self.settings.incarnation
+            && running.number == key.transition
+            && let Some(ix) = running.executor.graph().find(ActionId(key.action))
+        {
+            running.deadlines.remove(&ix);
+            running.executor.finish(ix, Ending::Failed);
+        }
+        self.replan("a node takes no orders");
+    }
+
     /// An action that only changes the document has been executed.
     pub(super) fn finish_by_key(&mut self, key: &str) {
         let Some(key) = TransitionKey::parse(key) else { return };
@@ -624,6 +639,20 @@ impl Controller {
         for ix in concerned {
             running.executor.finish(ix, outcome);
         }
+    }
+}
+
+/// What may be in flight at a time, from the cluster's options. Without `node-action-limit` the
+/// executors of the nodes keep their own bounds.
+fn limits(cib: &Element) -> Limits {
+    let number = |name: &str, without: usize| {
+        let value = property(cib, name).and_then(|v| v.trim().parse().ok());
+        value.filter(|n: &usize| *n > 0).unwrap_or(without)
+    };
+    Limits {
+        all: number("batch-limit", BATCH_LIMIT),
+        node: number("node-action-limit", usize::MAX),
+        migrations: number("migration-limit", usize::MAX),
     }
 }
 
@@ -690,11 +719,16 @@ fn introduction(cib: &mut Element, settings: &Settings) {
 ///
 /// With fencing switched off, a partition without quorum stops its resources whatever the policy
 /// but `ignore` says, and on the other side nothing of a lost node is touched before its lease is
-/// over (design decision 4): until then it looks like a node in maintenance.
+/// over (design decision 4): until then it looks like a node in maintenance. So does a node whose
+/// daemon restarts; its monitors need not be cancelled, for they ended with the daemon.
 fn planning_view(cib: &Element, quorate: bool, nodes: &BTreeMap<NodeId, String>) -> Element {
     let mut view = cib.clone();
     for (&node, name) in nodes {
-        if status::standing(cib, node) == Some(Standing::Leased) {
+        let standing = status::standing(cib, node);
+        if standing == Some(Standing::Away) {
+            history::forget_all_recurring(&mut view, node);
+        }
+        if matches!(standing, Some(Standing::Leased | Standing::Away)) {
             status::set_standing(&mut view, node, name, Standing::Member);
             status::set_transient(&mut view, name, "maintenance", Some("true"));
         }

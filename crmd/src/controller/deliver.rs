@@ -41,6 +41,7 @@ impl Controller {
             Body::FenceOutcome(outcome) => self.on_fence_outcome(from, &outcome),
             Body::Fenced(fenced) => self.deliver_fenced(&fenced),
             Body::LeaseOver(lease) => self.deliver_lease_over(from, &lease),
+            Body::Away(away) => self.deliver_away(from, away.seconds),
             Body::Ask(ask) => self.on_ask(from, ask),
             Body::Answer(answer) => self.on_answer(&answer),
             Body::Step(step) => self.deliver_step(from, step),
@@ -144,6 +145,8 @@ impl Controller {
             let value = change.value.as_deref().unwrap_or("(deleted)");
             let text = format!("{} of {} is {value}", change.name, change.node);
             self.event("attribute", &change.node, "", text);
+            let value = change.value.as_deref().unwrap_or_default();
+            self.alert_attribute(&change.node, &change.name, value);
             self.replan(&format!("the attribute {} has changed", change.name));
         }
         known
@@ -169,6 +172,10 @@ impl Controller {
         }
         let node = NodeId(order.node);
         let name = self.name_of(node);
+        if status::standing(self.replica.cib(), node) == Some(Standing::Away) {
+            // Its daemon ends before it could watch over the agent.
+            return self.order_refused(&order.key);
+        }
         self.replica.update_status(|cib| history::record_order(cib, node, &name, &order));
         if node == self.settings.local {
             self.carry_out(order);
@@ -197,6 +204,9 @@ impl Controller {
             return;
         }
         self.tell_result(&name, result, failed);
+        if from == self.settings.local {
+            self.alert_resource(result);
+        }
         self.on_result(result, failed);
     }
 
@@ -319,6 +329,9 @@ impl Controller {
                 history::count_failure(cib, node, &result);
             });
             self.tell_result(&name, &result, true);
+            if node == self.settings.local {
+                self.alert_resource(&result);
+            }
             self.replan(&format!("{} has failed on {name}", failure.resource));
         }
         if from == self.settings.local {
@@ -359,10 +372,22 @@ impl Controller {
             false => format!("{} of {} failed: {}", fenced.action, name, fenced.message),
         };
         self.tell("fencing", &name, "", text, !fenced.success);
+        self.alert_fencing(fenced);
         if off {
             self.out.push(Effect::DeclareDead(target));
         }
         self.fencing_recorded(fenced);
+    }
+
+    /// The daemon of a member ends and will be back; its services go on meanwhile.
+    fn deliver_away(&mut self, from: NodeId, seconds: u64) {
+        let name = self.name_of(from);
+        let seconds = seconds.min(AWAY_MAX_S);
+        self.replica.update_status(|cib| status::set_away(cib, from, &name, seconds));
+        let text = format!("the daemon of {name} restarts; its services go on unwatched");
+        self.event("membership", &name, "", text);
+        self.away |= from == self.settings.local;
+        self.replan(&format!("the daemon of {name} restarts"));
     }
 
     fn deliver_lease_over(&mut self, from: NodeId, lease: &LeaseOver) {
@@ -373,12 +398,13 @@ impl Controller {
         }
         let name = self.name_of(node);
         let changed = self.replica.update_status(|cib| {
-            if status::standing(cib, node) == Some(Standing::Leased) {
+            let standing = status::standing(cib, node);
+            if matches!(standing, Some(Standing::Leased | Standing::Away)) {
                 status::set_standing(cib, node, &name, Standing::Lost);
             }
         });
         if changed {
-            let text = format!("the lease of {name} is over: it has stopped everything");
+            let text = format!("the time that {name} had to stop everything or come back is over");
             self.event("quorum", &name, "", text);
             self.replan("a lease is over");
         }
@@ -424,6 +450,8 @@ impl Controller {
     }
 }
 
+/// The longest restart that may be announced.
+const AWAY_MAX_S: u64 = 3600;
 /// How often a disk that refused is tried again.
 const STORAGE_RETRY: Duration = Duration::from_secs(10);
 /// The key of a failure that no transition asked about.

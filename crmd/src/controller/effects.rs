@@ -11,6 +11,7 @@ use crm_messaging::group::{NodeId, View};
 use crm_messaging::proto;
 use crm_messaging::proto::peer::Step;
 
+use super::alerts::AlertNews;
 use super::clients::{Request, RequestId};
 use super::replica::LogEntry;
 
@@ -59,6 +60,11 @@ pub enum Input {
     },
     /// SIGTERM, or a client's request to stop.
     Stop,
+    /// A client's request to end and come back; services go on.
+    Restart {
+        /// After this time the node counts as lost.
+        within: Duration,
+    },
     /// Time has passed.
     Tick,
 }
@@ -210,6 +216,8 @@ pub enum Effect {
         /// The number of the transition.
         number: u64,
     },
+    /// Something that alert agents may want to hear.
+    Alert(AlertNews),
     /// Something that goes to the log only.
     Warn(String),
     /// Leave the ring and end: everything has been handed over.

@@ -117,6 +117,7 @@ pub fn record_order(cib: &mut Element, node: NodeId, name: &str, order: &Order) 
         ),
         digest: &order.digest,
         restart: ("", ""),
+        secure: ("", ""),
     };
     put(resource, &entry);
 }
@@ -172,6 +173,7 @@ pub fn record_result(cib: &mut Element, node: NodeId, name: &str, result: &OpRes
             migration: (&result.migrate_source, &result.migrate_target),
             digest: &result.digest,
             restart: (&result.restart_digest, &result.force_restart),
+            secure: (&result.secure_digest, &result.secure_params),
         };
         put(resource, &entry);
     }
@@ -199,6 +201,14 @@ pub fn forget_recurring(cib: &mut Element, node: NodeId, resource: &str, key: &s
     let Some(resources) = resources_if_any(cib, node) else { return };
     if let Some(r) = resources.find_child_mut(|r| r.id() == Some(resource)) {
         r.retain(|op| is_last_failure(op) || op.attr("operation_key") != Some(key));
+    }
+}
+
+/// The entries of all recurring operations of a node go.
+pub fn forget_all_recurring(cib: &mut Element, node: NodeId) {
+    let Some(resources) = resources_if_any(cib, node) else { return };
+    for r in resources.children_mut() {
+        r.retain(|op| op.attr("interval").is_none_or(|i| i == "0") || is_last_failure(op));
     }
 }
 
@@ -351,6 +361,7 @@ struct Entry<'a> {
     migration: (&'a str, &'a str),
     digest: &'a str,
     restart: (&'a str, &'a str),
+    secure: (&'a str, &'a str),
 }
 
 fn put(resource: &mut Element, e: &Entry<'_>) {
@@ -380,6 +391,10 @@ fn put(resource: &mut Element, e: &Entry<'_>) {
     if !e.restart.0.is_empty() {
         op.set_attr("op-force-restart", e.restart.1);
         op.set_attr("op-restart-digest", e.restart.0);
+    }
+    if !e.secure.0.is_empty() {
+        op.set_attr("op-secure-params", e.secure.1);
+        op.set_attr("op-secure-digest", e.secure.0);
     }
     match resource.position(|o| o.id() == Some(&e.id)) {
         Some(at) => resource.nodes_mut()[at] = crm_core::cib::Child::Element(op.into()),

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crm_core::scheduler::digest::recorded;
+use crm_core::scheduler::model::Table;
+use crm_lrm::Metadata;
 use crm_lrm::operation::{AgentName, ExecutionStatus, Operation, OperationResult};
 use crm_messaging::proto::peer::envelope::Body;
 use crm_messaging::proto::peer::{Order, Result as OpResult};
@@ -96,6 +99,7 @@ impl Controller {
         if order.interval_ms > 0 && cancelled {
             return;
         }
+        let (restart, secure) = recorded_parameters(&order, result.metadata.as_deref());
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let meta = |name: &str| order.params.get(name).cloned().unwrap_or_default();
         let message = OpResult {
@@ -116,10 +120,30 @@ impl Controller {
             count: order.count.clone(),
             migrate_source: meta("CRM_meta_migrate_source"),
             migrate_target: meta("CRM_meta_migrate_target"),
+            force_restart: restart.0,
+            restart_digest: restart.1,
+            secure_params: secure.0,
+            secure_digest: secure.1,
             ..OpResult::default()
         };
         self.send(Body::Result(message));
     }
+}
+
+/// Names and digest of the parameters whose change needs a restart, and of those that are private
+/// (the digest is of all others): from them the scheduler sees later what a change means.
+fn recorded_parameters(
+    order: &Order,
+    metadata: Option<&Metadata>,
+) -> ((String, String), (String, String)) {
+    let Some(metadata) = metadata else { return Default::default() };
+    let mut sent = Table::default();
+    order.params.iter().for_each(|(name, value)| sent.set(name.as_str(), value.as_str()));
+    let interval = u32::try_from(order.interval_ms).unwrap_or(u32::MAX);
+    // A monitor is not reloaded.
+    let unreloadable = if interval == 0 { metadata.unreloadable() } else { None };
+    let recorded = recorded(&sent, interval, unreloadable.as_deref(), &metadata.private());
+    (recorded.restart.unwrap_or_default(), recorded.secure.unwrap_or_default())
 }
 
 fn meta_number(order: &Order, name: &str) -> u64 {

@@ -77,7 +77,9 @@ impl Controller {
         if step {
             let left = std::mem::take(&mut self.left);
             let coordinator = self.next_coordinator();
-            self.settle(&left, coordinator, false);
+            // Nobody has started afresh: who was away is on its way.
+            let going = self.settings.nodes.keys().copied().collect();
+            self.settle(&left, &going, coordinator, false);
         } else {
             self.phase = Phase::Hellos(BTreeMap::new());
             self.duty = None;
@@ -93,10 +95,12 @@ impl Controller {
                 Departure::Lost => format!("contact with {name} is lost"),
             };
             self.tell("membership", &name, "", text, *how == Departure::Lost);
+            self.alert_node(*node, "lost");
         }
         for node in &view.joined {
             let name = self.name_of(*node);
             self.event("membership", &name, "", format!("{name} is in the ring"));
+            self.alert_node(*node, "member");
         }
         if self.view.as_ref().map(|v| v.quorate) != Some(view.quorate) {
             let word = if view.quorate { "this partition has quorum" } else { "no quorum" };
@@ -120,7 +124,7 @@ impl Controller {
             left: self.left.iter().map(|n| n.0).collect(),
             storage_ok: self.storage_error.is_none(),
             daemon_version: self.settings.version.clone(),
-            leaving: self.stopping,
+            leaving: self.stopping || self.comes_back.is_some(),
         };
         self.send(Body::Hello(hello));
     }
@@ -237,7 +241,7 @@ impl Controller {
                 self.stored.insert(node, version);
             }
         }
-        self.take_own_knowledge(&e.rejoined);
+        self.take_own_knowledge(&e.rejoined, &e.hellos);
         let left = e
             .resolution
             .holders
@@ -246,17 +250,29 @@ impl Controller {
             .flat_map(|h| h.left.iter().map(|&n| NodeId(n)))
             .collect();
         self.left.clear();
-        self.settle(&left, e.resolution.coordinator, e.resolution.cold);
+        let going = e.hellos.iter().filter(|(_, h)| h.leaving).map(|(&n, _)| n).collect();
+        self.settle(&left, &going, e.resolution.coordinator, e.resolution.cold);
     }
 
     /// A node is the authority on its own operation history and transient attributes: those of a
     /// member that comes from elsewhere replace what was known of it. A daemon that has just
     /// started knows nothing, so that its node is probed.
-    fn take_own_knowledge(&mut self, rejoined: &BTreeMap<NodeId, Element>) {
+    fn take_own_knowledge(
+        &mut self,
+        rejoined: &BTreeMap<NodeId, Element>,
+        hellos: &BTreeMap<NodeId, Hello>,
+    ) {
         let names: BTreeMap<NodeId, String> =
-            rejoined.keys().map(|&n| (n, self.name_of(n))).collect();
+            hellos.keys().map(|&n| (n, self.name_of(n))).collect();
+        let fresh = |n: &NodeId| hellos.get(n).is_some_and(|h| h.position.is_none());
         self.replica.update_status(|cib| {
-            for (&node, known) in rejoined {
+            for (node, hello) in hellos {
+                if fresh(node) {
+                    status::start_afresh(cib, *node, &names[node], &hello.boot);
+                }
+                status::set_boot(cib, *node, &names[node], &hello.boot);
+            }
+            for (&node, known) in rejoined.iter().filter(|(n, _)| !fresh(n)) {
                 let own = |c: &Element| matches!(c.name(), "lrm" | "transient_attributes");
                 let state = status::node_state_mut(cib, node, &names[&node]);
                 state.retain(|c| !own(c));
@@ -273,16 +289,26 @@ impl Controller {
         }
         let mut able = members.iter().filter(|m| !self.refused.contains(m));
         let fit = |m: &&NodeId| {
-            !self.diskless.contains(m) && !status::is_shutting_down(self.replica.cib(), **m)
+            let cib = self.replica.cib();
+            !self.diskless.contains(m)
+                && !status::is_shutting_down(cib, **m)
+                && status::standing(cib, **m) != Some(Standing::Away)
         };
         able.clone().find(fit).or_else(|| able.next()).copied()
     }
 
     /// In step from here on: the status follows the view, and the coordinator starts afresh.
-    fn settle(&mut self, left: &BTreeSet<NodeId>, coordinator: Option<NodeId>, cold: bool) {
+    /// `going`: whose daemon is the one that said that it ends, if it did.
+    fn settle(
+        &mut self,
+        left: &BTreeSet<NodeId>,
+        going: &BTreeSet<NodeId>,
+        coordinator: Option<NodeId>,
+        cold: bool,
+    ) {
         let Some(view) = self.view.clone() else { return };
         let was_quorate = std::mem::replace(&mut self.quorate, view.quorate);
-        self.write_membership(&view, left, coordinator);
+        self.write_membership(&view, left, going, coordinator);
         if self.coordinator != coordinator
             && let Some(dc) = coordinator
         {
@@ -306,12 +332,14 @@ impl Controller {
         if self.stopping && !status::is_shutting_down(self.replica.cib(), self.settings.local) {
             self.ask_for_shutdown();
         }
+        self.announce_restart();
     }
 
     fn write_membership(
         &mut self,
         view: &View,
         left: &BTreeSet<NodeId>,
+        going: &BTreeSet<NodeId>,
         coordinator: Option<NodeId>,
     ) {
         let nodes = self.settings.nodes.clone();
@@ -329,6 +357,7 @@ impl Controller {
             for (&node, name) in &nodes {
                 let now = match status::standing(cib, node) {
                     _ if refused.contains(&node) => Standing::Pending,
+                    Some(Standing::Away) if going.contains(&node) => continue,
                     _ if view.members.contains(&node) => Standing::Member,
                     Some(Standing::Member | Standing::Pending) if left.contains(&node) => {
                         Standing::Left

@@ -9,6 +9,7 @@
 //! the coordinator of the current ring gives orders, and orders of another ring are refused (D1);
 //! a start is ordered only by a plan made after the fencing it needed was confirmed (R2).
 
+mod alerts;
 mod clients;
 mod coordinator;
 mod damping;
@@ -36,6 +37,7 @@ use crm_core::cib::Version;
 use crm_messaging::group::{NodeId, RingId, View};
 use crm_messaging::proto::peer::envelope::Body;
 
+pub use alerts::AlertNews;
 use clients::Waiting;
 pub use clients::{Request, RequestId};
 use coordinator::Duty;
@@ -113,6 +115,10 @@ pub struct Controller {
     grace: Option<(Duration, BTreeSet<NodeId>)>,
     /// A clean stop has been asked for.
     stopping: bool,
+    /// A restart has been asked for: the daemon ends, and comes back within this time.
+    comes_back: Option<Duration>,
+    /// The others know it.
+    away: bool,
     left_ring: bool,
     /// Without fencing: when this node, without quorum, must have stopped everything.
     lease_end: Option<Duration>,
@@ -153,6 +159,8 @@ impl Controller {
             hold_until: None,
             grace: None,
             stopping: false,
+            comes_back: None,
+            away: false,
             left_ring: false,
             lease_end: None,
             lease_overrun: false,
@@ -177,12 +185,16 @@ impl Controller {
             Input::Planned(planned) => self.on_planned(planned),
             Input::FenceDone { job, device, verdict } => self.on_fence_done(job, device, verdict),
             Input::Stop => self.on_stop(),
+            Input::Restart { within } => self.on_restart(within),
             Input::Tick => {}
         }
         self.check_lease();
         self.retry_disk();
         self.settle_attributes();
         self.coordinate();
+        if self.away && !self.is_busy() {
+            self.leave();
+        }
         std::mem::take(&mut self.out)
     }
 
@@ -254,6 +266,27 @@ impl Controller {
             _ if !self.is_active() => self.leave(),
             _ => {}
         }
+    }
+
+    /// The daemon is to end and to come back, for example in a newer version: nothing is moved
+    /// away, and nothing is fenced as long as it comes back in time.
+    fn on_restart(&mut self, within: Duration) {
+        if self.stopping || self.comes_back.is_some() {
+            return;
+        }
+        self.comes_back = Some(within);
+        self.event("membership", "", "", "restart requested".into());
+        match self.phase {
+            Phase::InStep => self.announce_restart(),
+            Phase::Refused => self.leave(),
+            // Announced when in step.
+            _ => {}
+        }
+    }
+
+    fn announce_restart(&mut self) {
+        let Some(within) = self.comes_back else { return };
+        self.send(Body::Away(crm_messaging::proto::peer::Away { seconds: within.as_secs() }));
     }
 
     /// Tells the cluster that this node wants to stop; the plan moves its resources away and ends

@@ -59,6 +59,7 @@ impl Controller {
             troubles: self.troubles(),
             ring_seq: self.ring().seq,
             daemon_version: self.settings.version.clone(),
+            incarnation: self.settings.incarnation.clone(),
         }
     }
 
@@ -122,6 +123,11 @@ impl Controller {
             match status::standing(cib, node) {
                 Some(Standing::Leased) => {
                     troubles.push(format!("{name} is lost: waiting for the end of its lease"));
+                }
+                Some(Standing::Away) => {
+                    troubles.push(format!(
+                        "the daemon of {name} restarts: its services go on unwatched"
+                    ));
                 }
                 Some(Standing::Lost) if fencing && trouble.is_none() && self.quorate => {
                     troubles.push(format!("{name} is lost and not yet fenced"));

@@ -193,6 +193,60 @@ fn a_daemon_that_is_killed_and_restarted_at_once_adopts_what_runs() {
 }
 
 #[test]
+fn a_restart_that_was_announced_moves_and_fences_nothing() {
+    for seed in 1..6 {
+        let mut w = world(3, seed, true);
+        // The coordinator, too.
+        let nodes = [w.location("a"), w.coordinator().settings.local];
+        w.break_resource("a");
+        w.rest();
+        let starts = ["a", "b", "c", "d"].map(|r| w.starts(r));
+        for node in nodes {
+            let failures = w.attribute(node, "fail-count-a#monitor_1000");
+            w.announce_restart(node);
+            w.run_for(20_000);
+            assert!(!w.is_up(node), "seed {seed}: it has left");
+            assert!(w.troubles().iter().any(|t| t.contains("unwatched")), "{:?}", w.troubles());
+            w.boot(node);
+            w.merge_all();
+            w.rest();
+            assert_eq!(w.attribute(node, "fail-count-a#monitor_1000"), failures);
+        }
+        w.all_run_once(&["a", "b", "c", "d"]);
+        assert_eq!(["a", "b", "c", "d"].map(|r| w.starts(r)), starts, "seed {seed}");
+        assert!(w.fenced.is_empty());
+    }
+}
+
+#[test]
+fn who_does_not_come_back_from_a_restart_is_fenced() {
+    for seed in 1..4 {
+        let mut w = world(3, seed, true);
+        let victim = w.location("a");
+        w.announce_restart(victim);
+        w.run_for(50_000);
+        assert!(w.fenced.is_empty(), "seed {seed}");
+        w.run_for(20_000);
+        assert!(w.fenced.contains(&victim), "seed {seed}");
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+        // One that has lost its power meanwhile comes back clean.
+        w.boot(victim);
+        w.merge_all();
+        w.rest();
+        let other = w.location("a");
+        w.announce_restart(other);
+        w.run_for(5_000);
+        w.crash(other);
+        w.boot(other);
+        w.merge_all();
+        w.rest();
+        w.all_run_once(&["a", "b", "c", "d"]);
+        assert!(!w.fenced.contains(&other), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_failed_service_is_recovered_and_counted() {
     let mut w = world(3, 4, true);
     let node = w.location("a");

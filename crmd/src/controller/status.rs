@@ -15,6 +15,8 @@ pub enum Standing {
     Lost,
     /// Contact lost, and it has not yet had the time to stop by itself (no fencing configured).
     Leased,
+    /// Its daemon has said that it ends and comes back; its services go on.
+    Away,
     /// Left cleanly.
     Left,
     /// Off, confirmed.
@@ -55,6 +57,9 @@ pub fn is_expected(cib: &Element, id: NodeId) -> bool {
 /// The standing of a node, as far as the status tells it.
 pub fn standing(cib: &Element, id: NodeId) -> Option<Standing> {
     let state = node_state(cib, id)?;
+    if state.attr(AWAY).is_some() {
+        return Some(Standing::Away);
+    }
     let is = |name: &str, value: &str| state.attr(name) == Some(value);
     Some(match (is("in_ccm", "true"), is("crmd", "online"), is("expected", "member")) {
         (true, true, _) if is("join", "member") => Standing::Member,
@@ -68,8 +73,8 @@ pub fn standing(cib: &Element, id: NodeId) -> Option<Standing> {
 /// Writes the standing of a node, and forgets what ends with it.
 ///
 /// Transient attributes end with the membership; a lost node's too, because a `shutdown` request
-/// would otherwise keep the crashed node from being fenced (I-53 row 1). The operation history
-/// ends only when the node is known to be off.
+/// would otherwise keep the crashed node from being fenced (I-53 row 1). They outlive a restart of
+/// the daemon that was announced. The operation history ends only when the node is known to be off.
 pub fn set_standing(cib: &mut Element, id: NodeId, name: &str, standing: Standing) {
     let state = node_state_mut(cib, id, name);
     state.set_attr("uname", name);
@@ -79,6 +84,7 @@ pub fn set_standing(cib: &mut Element, id: NodeId, name: &str, standing: Standin
         Standing::Pending => ("true", "online", "join", "pending", "down"),
         Standing::Lost => ("false", "offline", "view", "down", &*expected_before),
         Standing::Leased => ("true", "offline", "view", "down", &*expected_before),
+        Standing::Away => ("true", "online", "restart", "pending", "member"),
         Standing::Left => ("false", "offline", "view", "down", "down"),
         Standing::Fenced => ("false", "offline", "fenced", "down", "down"),
     };
@@ -87,7 +93,11 @@ pub fn set_standing(cib: &mut Element, id: NodeId, name: &str, standing: Standin
     state.set_attr("crm-debug-origin", origin);
     state.set_attr("join", join);
     state.set_attr("expected", expected);
+    if standing != Standing::Away {
+        state.remove_attr(AWAY);
+    }
     match standing {
+        Standing::Away => {}
         Standing::Member => {
             // It is back: why it could not be fenced matters no more.
             state.remove_attr("fence-trouble");
@@ -100,6 +110,38 @@ pub fn set_standing(cib: &mut Element, id: NodeId, name: &str, standing: Standin
         }
     }
 }
+
+/// Notes that the daemon of a node ends and comes back within `seconds`.
+pub fn set_away(cib: &mut Element, id: NodeId, name: &str, seconds: u64) {
+    set_standing(cib, id, name, Standing::Away);
+    node_state_mut(cib, id, name).set_attr(AWAY, seconds.to_string());
+}
+
+/// How long a node that is [`Standing::Away`] may be.
+pub fn away_seconds(cib: &Element, id: NodeId) -> Option<u64> {
+    node_state(cib, id)?.attr(AWAY)?.parse().ok()
+}
+
+/// What is known of a node whose daemon has started afresh: its services have to be looked at
+/// (their history goes), but as long as its kernel is the one that was known, its transient
+/// attributes hold: fail counts and promotion scores among them. A request to stop has been met.
+pub fn start_afresh(cib: &mut Element, id: NodeId, name: &str, boot: &str) {
+    let state = node_state_mut(cib, id, name);
+    let same = state.attr(BOOT) == Some(boot);
+    state.retain(|c| c.name() != "lrm" && (same || c.name() != "transient_attributes"));
+    if same {
+        set_transient(cib, name, "shutdown", None);
+    }
+}
+
+/// Notes the boot id of a node's kernel.
+pub fn set_boot(cib: &mut Element, id: NodeId, name: &str, boot: &str) {
+    node_state_mut(cib, id, name).set_attr(BOOT, boot);
+}
+
+/// Attributes of `node_state` that Pacemaker does not have.
+const AWAY: &str = "away";
+const BOOT: &str = "boot";
 
 /// A transient attribute of a node.
 pub fn transient<'a>(cib: &'a Element, id: NodeId, name: &str) -> Option<&'a str> {
@@ -189,6 +231,32 @@ mod tests {
         set_standing(&mut cib, N, "n1", Standing::Fenced);
         assert!(node_state(&cib, N).unwrap().child("lrm").is_none());
         assert!(!is_expected(&cib, N));
+    }
+
+    #[test]
+    fn a_restarted_daemon_keeps_what_its_kernel_keeps() {
+        let mut cib = parse(
+            "<cib><configuration><nodes><node id='1' uname='n1'/></nodes></configuration></cib>",
+        )
+        .unwrap();
+        let fill = |cib: &mut Element| {
+            set_standing(cib, N, "n1", Standing::Member);
+            set_boot(cib, N, "n1", "b1");
+            node_state_mut(cib, N, "n1").child_or_insert("lrm");
+            set_transient(cib, "n1", "fail-count-a#monitor_10", Some("2"));
+            set_transient(cib, "n1", "shutdown", Some("17"));
+            set_away(cib, N, "n1", 60);
+        };
+        fill(&mut cib);
+        assert_eq!((standing(&cib, N), away_seconds(&cib, N)), (Some(Standing::Away), Some(60)));
+        start_afresh(&mut cib, N, "n1", "b1");
+        set_standing(&mut cib, N, "n1", Standing::Member);
+        assert_eq!(transient(&cib, N, "fail-count-a#monitor_10"), Some("2"));
+        assert!(!is_shutting_down(&cib, N) && node_state(&cib, N).unwrap().child("lrm").is_none());
+        assert_eq!((standing(&cib, N), away_seconds(&cib, N)), (Some(Standing::Member), None));
+        fill(&mut cib);
+        start_afresh(&mut cib, N, "n1", "b2");
+        assert_eq!(transient(&cib, N, "fail-count-a#monitor_10"), None);
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Alone {
             stdout: Vec::new(),
             stderr: Vec::new(),
             queue_time: Duration::ZERO,
+            metadata: None,
             exec_time: Duration::from_millis(1),
         };
         self.feed(Input::Operation(Box::new(result)));

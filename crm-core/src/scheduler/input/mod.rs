@@ -19,9 +19,9 @@ mod tests;
 use std::sync::Arc;
 
 use crate::cib::Element;
-use crate::rules::Moment;
+use crate::rules::{Context, Moment};
 
-use super::model::{Cluster, Journal};
+use super::model::{Attributes, Cluster, Journal, Options};
 use doc::Document;
 pub use history::{Recorded, Recorder};
 pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params, op_timeout};
@@ -91,6 +91,20 @@ pub fn constraints(cluster: &mut Cluster, input: &Input<'_>) {
     health::load(cluster);
     constraints::load(cluster, &Document::new(input.cib, input.recorded));
     locks::settle(cluster);
+}
+
+/// What the blocks named `tag` of one element give, by their scores and rules (I-64 to I-68).
+pub(crate) fn values(
+    root: &Element,
+    parent: &Element,
+    tag: &str,
+    context: &Context<'_>,
+) -> Attributes {
+    let doc = Document::new(root, None);
+    let mut found = Attributes::default();
+    let blocks = doc.blocks(std::iter::once(parent), tag, &Options::default());
+    blocks::combine(&blocks, context, false, &mut found);
+    found
 }
 
 /// I-87

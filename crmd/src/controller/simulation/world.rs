@@ -67,6 +67,8 @@ pub struct World {
     pub fenced: BTreeSet<NodeId>,
     pub fencings: u64,
     pub fencing_works: bool,
+    /// How often each machine has lost its power.
+    boots: BTreeMap<NodeId, u64>,
     /// The start of this one takes a minute.
     pub slow: Option<&'static str>,
     replies: Vec<Reply>,
@@ -89,6 +91,7 @@ impl World {
             fenced: BTreeSet::new(),
             fencings: 0,
             fencing_works: true,
+            boots: BTreeMap::new(),
             slow: None,
             replies: Vec::new(),
             steps: 0,
@@ -122,7 +125,7 @@ impl World {
             local: node,
             nodes: (1..=self.count).map(NodeId).map(|n| (n, World::name(n))).collect(),
             incarnation: format!("{:08}-0000-0000-0000-{:012}", node.0, self.number),
-            boot: String::new(),
+            boot: format!("boot-{}", self.boots.get(&node).copied().unwrap_or_default()),
             version: "sim".into(),
             last_input: 0,
         };
@@ -142,6 +145,7 @@ impl World {
 
     /// Power off, without warning.
     pub fn crash(&mut self, node: NodeId) {
+        *self.boots.entry(node).or_default() += 1;
         self.active.retain(|(n, _)| *n != node);
         self.kill_daemon(node);
     }
@@ -158,6 +162,13 @@ impl World {
         self.boot(node);
         let members: Vec<NodeId> = members.into_iter().collect();
         self.form(&members, &BTreeSet::new());
+    }
+
+    /// The daemon is asked to end and to be back within a minute.
+    pub fn announce_restart(&mut self, node: NodeId) {
+        if self.is_up(node) {
+            self.feed(node, Input::Restart { within: Duration::from_secs(60) });
+        }
     }
 
     pub fn stop(&mut self, node: NodeId) {
@@ -325,9 +336,10 @@ impl World {
             }
             Effect::Reply(_, reply) => self.replies.push(reply),
             Effect::Leave => {
-                // D6: nothing runs on a node that leaves.
+                // D6: nothing runs on a node that leaves, unless it has said that it comes back.
                 let mine: Vec<_> = self.active.iter().filter(|(n, _)| *n == node).collect();
-                assert!(mine.is_empty(), "{node} leaves with {mine:?}");
+                let away = self.nodes.get(&node).is_some_and(|n| n.controller.away);
+                assert!(away || mine.is_empty(), "{node} leaves with {mine:?}");
                 while self.order_one(node) {}
                 if let Some(gone) = self.nodes.remove(&node) {
                     self.reform(gone.ring, |n| n != node, &BTreeSet::from([node]));
@@ -343,7 +355,10 @@ impl World {
                     println!("{:>7} {node} WARN {text}", self.now);
                 }
             }
-            Effect::KillAll | Effect::DeclareDead(_) | Effect::KeepInput { .. } => {}
+            Effect::KillAll
+            | Effect::DeclareDead(_)
+            | Effect::KeepInput { .. }
+            | Effect::Alert(_) => {}
         }
     }
 
@@ -434,6 +449,7 @@ impl World {
             stdout: Vec::new(),
             stderr: Vec::new(),
             queue_time: Duration::ZERO,
+            metadata: None,
             exec_time: Duration::from_millis(3),
         };
         self.feed(node, Input::Operation(Box::new(result)));
@@ -651,6 +667,7 @@ impl World {
                     [node, other].into_iter().filter(|n| self.is_up(*n)).collect();
                 self.meet(&some);
             }
+            (10, true) => self.announce_restart(node),
             (_, false) => {
                 self.boot(node);
                 self.merge_all();

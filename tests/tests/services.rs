@@ -1,0 +1,163 @@
+//! What the daemon does with real agents, alert agents and real services, in the lab.
+//!
+//! Needs namespaces and Debian's agents; what is missing is named, and its tests are ignored.
+
+use std::process::ExitCode;
+
+use crm_lab::LabError;
+use crm_tests::stage::{self, Scene, Stage};
+use libtest_mimic::Failed;
+
+const DUMMY: &str = "/usr/lib/ocf/resource.d/pacemaker/Dummy";
+const ALERT: &str = "/usr/share/pacemaker/alerts/alert_file.sh.sample";
+
+const SCENES: &[Scene] = &[
+    Scene {
+        name: "alerts_reach_pacemakers_sample_agent",
+        needs: &[DUMMY, ALERT],
+        play: alerts,
+    },
+    Scene {
+        name: "a_daemon_that_dies_or_restarts_leaves_nginx_and_mariadb_alone",
+        needs: &[
+            "/usr/lib/ocf/resource.d/heartbeat/nginx",
+            "/usr/lib/ocf/resource.d/heartbeat/mysql",
+            "/usr/sbin/nginx",
+            "/usr/sbin/mariadbd",
+        ],
+        play: adoption,
+    },
+];
+
+const THREE: [&str; 3] = ["n1", "n2", "n3"];
+
+const NGINX: &str = "worker_processes 1;\nerror_log /var/log/nginx.log;\npid /run/nginx.pid;\n\
+    events { worker_connections 16; }\n\
+    http { access_log off; server { listen 127.0.0.1:8080; location / { return 200 ok; } } }\n";
+const MARIADB: &str = "[mysqld]\ninnodb_buffer_pool_size=16M\ninnodb_log_file_size=8M\n\
+    skip-networking\nskip-log-bin\n";
+
+fn main() -> ExitCode {
+    stage::main(SCENES, make)
+}
+
+fn make() -> Result<Stage, LabError> {
+    let files = [
+        ("/etc/nginx.conf", 0o644, NGINX),
+        ("/etc/mariadb.cnf", 0o644, MARIADB),
+        ("/var/log/nginx/.keep", 0o644, ""),
+    ];
+    Stage::new(&[&["solo"], &THREE], &files)
+}
+
+fn expect(so: bool, what: impl Into<String>) -> Result<(), Failed> {
+    if so { Ok(()) } else { Err(what.into().into()) }
+}
+
+fn alerts(s: &Stage) -> Result<(), Failed> {
+    s.up(&["solo"])?;
+    s.configure(
+        "solo",
+        &format!(
+            "property stonith-enabled=false\n\
+             alert file {ALERT} meta timestamp-format=now select nodes resources \
+             attributes {{ watched }} to /var/log/alerts\n\
+             alert off {ALERT} meta enabled=false to /var/log/alerts-off\n\
+             alert rest {ALERT} to /var/log/alerts-rest\n\
+             primitive r ocf:pacemaker:Dummy op monitor interval=10s"
+        ),
+    )?;
+    s.rest(&["solo"])?;
+    s.sh("solo", "crm attrd_updater -n other -U 1; crm attrd_updater -n watched -U 5")?;
+    s.sh("solo", "crm crm_resource --fail -r r -N solo")?;
+    s.rest(&["solo"])?;
+    // The daemon again: its node comes into the membership.
+    s.sh("solo", &format!("kill -9 {}", s.processes("solo", "crm crmd")[0]))?;
+    let told = || {
+        String::from_utf8_lossy(&s.lab.disk("solo", "/var/log/alerts").unwrap_or_default())
+            .into_owned()
+    };
+    s.until("the node is announced", || told().contains("Node 'solo' is now 'member'"))?;
+    let told = told();
+    let lines: Vec<&str> = told.lines().collect();
+    let wanted = [
+        "now: Resource operation 'start' for 'r' on 'solo': ok",
+        "now: Resource operation 'monitor (10000)' for 'r' on 'solo': ok",
+        "now: Attribute 'watched' on node 'solo' was updated to '5'",
+        "now: Resource operation 'asyncmon' for 'r' on 'solo': error",
+        "now: Resource operation 'stop' for 'r' on 'solo': ok",
+        "now: Resource operation 'start' for 'r' on 'solo': ok",
+        "now: Resource operation 'monitor (10000)' for 'r' on 'solo': ok",
+    ];
+    expect(lines.len() >= wanted.len() && lines[..wanted.len()] == wanted, told.clone())?;
+    expect(s.lab.disk("solo", "/var/log/alerts-off").is_none(), "a disabled alert was called")?;
+    let rest = s.lab.disk("solo", "/var/log/alerts-rest").unwrap_or_default();
+    let rest = String::from_utf8_lossy(&rest).into_owned();
+    expect(!rest.contains("Attribute") && rest.contains("'start'"), rest)
+}
+
+const SERVICES: &str = "property stonith-enabled=true stonith-action=off\n\
+    primitive web ocf:heartbeat:nginx params configfile=/etc/nginx.conf \
+    status10url=http://127.0.0.1:8080/ \
+    op start timeout=120s interval=0 op stop timeout=120s interval=0 \
+    op monitor interval=1s timeout=60s\n\
+    primitive db ocf:heartbeat:mysql params config=/etc/mariadb.cnf enable_creation=1 \
+    op start timeout=300s interval=0 op stop timeout=300s interval=0 \
+    op monitor interval=2s timeout=60s\n\
+    group services web db\n\
+    location here services 50: n2\n\
+    primitive fence stonith:external/switch params hostlist=\"n1 n2 n3\"\n\
+    rsc_defaults resource-stickiness=100";
+
+/// The numbers of the main processes of both services.
+fn services(s: &Stage, host: &str) -> (Vec<i32>, Vec<i32>) {
+    (s.processes(host, "nginx: master"), s.processes(host, "mariadbd"))
+}
+
+fn adoption(s: &Stage) -> Result<(), Failed> {
+    s.up(&THREE)?;
+    s.configure("n1", SERVICES)?;
+    s.rest(&THREE)?;
+    let before = services(s, "n2");
+    expect(before.0.len() == 1 && !before.1.is_empty(), format!("n2 runs {before:?}"))?;
+    let daemon = || s.processes("n2", "crm crmd");
+    let ring = daemon();
+
+    // Killed and restarted before anybody can know: while the cable is out, nothing tells the
+    // others that the daemon is gone, and they wait for a silent node much longer than this takes.
+    s.lab.set_cut("n2", true)?;
+    s.sh("n2", &format!("kill -9 {}", ring[0]))?;
+    s.until("the daemon is back", || {
+        daemon() != ring && s.sh("n2", "crm cluster status").is_ok()
+    })?;
+    s.lab.set_cut("n2", false)?;
+    s.until("n2 is back in step", || s.rest(&THREE).is_ok())?;
+    expect(services(s, "n2") == before, format!("{:?} became {:?}", before, services(s, "n2")))?;
+
+    // Announced.
+    let killed = daemon();
+    s.sh("n2", "crm cluster restart")?;
+    s.rest(&THREE)?;
+    expect(daemon() != killed, "the daemon was not restarted")?;
+    expect(services(s, "n2") == before, format!("{:?} became {:?}", before, services(s, "n2")))?;
+    expect(s.lab.power_log().is_empty(), format!("{:?}", s.lab.power_log()))?;
+
+    // What was adopted is watched again.
+    s.sh("n2", &format!("kill -9 {}; pkill -9 nginx; true", before.0[0]))?;
+    s.until("nginx is recovered", || {
+        let now = s.processes("n2", "nginx: master");
+        now.len() == 1 && now != before.0
+    })?;
+    s.rest(&THREE)?;
+    expect(s.lab.power_log().is_empty(), format!("{:?}", s.lab.power_log()))?;
+
+    // A new boot has nothing to adopt: the services go elsewhere after fencing.
+    s.lab.power_off("n2")?;
+    s.rest(&["n1", "n3"])?;
+    expect(s.lab.power_log().iter().any(|e| e.host == "n2"), "n2 was not fenced")?;
+    let running = |host| services(s, host).0.len();
+    expect(running("n1") + running("n3") == 1, "nginx does not run elsewhere")?;
+    s.lab.power_on("n2")?;
+    s.rest(&THREE)?;
+    expect(services(s, "n2") == (Vec::new(), Vec::new()), "the new boot runs services")
+}

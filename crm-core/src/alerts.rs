@@ -150,7 +150,9 @@ mod tests {
                      <attribute id='x' name='ping'/></select_attributes></select></alert>\
                      <alert id='b' path='/p'><select><select_attributes/></select></alert>");
         assert_eq!(ids(&c, Subject::Node, 0), ["a"]);
-        assert!(ids(&c, Subject::Fencing, 0).is_empty() && ids(&c, Subject::Resource, 0).is_empty());
+        assert!(
+            ids(&c, Subject::Fencing, 0).is_empty() && ids(&c, Subject::Resource, 0).is_empty()
+        );
         assert_eq!(ids(&c, Subject::Attribute("ping"), 0), ["a", "b"]);
         assert_eq!(ids(&c, Subject::Attribute("other"), 0), ["b"]);
     }

@@ -346,9 +346,8 @@ async fn perform_described(
     if !shared.describe || !described {
         return perform(shared, operation, aborted).await;
     }
-    let ask = async {
-        shared.metadata.get(&shared.catalog, &shared.around, &operation.agent).await.ok()
-    };
+    let ask =
+        async { shared.metadata.get(&shared.catalog, &shared.around, &operation.agent).await.ok() };
     if operation.action == "reload-agent" {
         // Agents from before OCF 1.1 have another word for it.
         let metadata = ask.await;

@@ -277,9 +277,7 @@ impl Schedule {
         }
         while self.busy.len() < self.limit {
             let ready = self.queue.iter().find(|(_, _, id)| {
-                self.calls
-                    .get(id)
-                    .is_some_and(|call| self.is_free(&call.operation.resource))
+                self.calls.get(id).is_some_and(|call| self.is_free(&call.operation.resource))
             });
             let Some(&rank) = ready else { break };
             self.queue.remove(&rank);

@@ -12,11 +12,7 @@ const DUMMY: &str = "/usr/lib/ocf/resource.d/pacemaker/Dummy";
 const ALERT: &str = "/usr/share/pacemaker/alerts/alert_file.sh.sample";
 
 const SCENES: &[Scene] = &[
-    Scene {
-        name: "alerts_reach_pacemakers_sample_agent",
-        needs: &[DUMMY, ALERT],
-        play: alerts,
-    },
+    Scene { name: "alerts_reach_pacemakers_sample_agent", needs: &[DUMMY, ALERT], play: alerts },
     Scene {
         name: "a_daemon_that_dies_or_restarts_leaves_nginx_and_mariadb_alone",
         needs: &[
@@ -31,9 +27,11 @@ const SCENES: &[Scene] = &[
 
 const THREE: [&str; 3] = ["n1", "n2", "n3"];
 
-const NGINX: &str = "worker_processes 1;\nerror_log /var/log/nginx.log;\npid /run/nginx.pid;\n\
-    events { worker_connections 16; }\n\
-    http { access_log off; server { listen 127.0.0.1:8080; location / { return 200 ok; } } }\n";
+const NGINX: &str = "user root;\nworker_processes 1;\nerror_log /var/log/nginx.log;\n\
+    pid /run/nginx.pid;\nevents { worker_connections 16; }\n\
+    http { access_log off; client_body_temp_path /run/n1; proxy_temp_path /run/n2;\n\
+    fastcgi_temp_path /run/n3; uwsgi_temp_path /run/n4; scgi_temp_path /run/n5;\n\
+    server { listen 127.0.0.1:8080; location / { return 200 ok; } } }\n";
 const MARIADB: &str = "[mysqld]\ninnodb_buffer_pool_size=16M\ninnodb_log_file_size=8M\n\
     skip-networking\nskip-log-bin\n";
 
@@ -46,6 +44,7 @@ fn make() -> Result<Stage, LabError> {
         ("/etc/nginx.conf", 0o644, NGINX),
         ("/etc/mariadb.cnf", 0o644, MARIADB),
         ("/var/log/nginx/.keep", 0o644, ""),
+        ("/var/lib/mysql/.keep", 0o644, ""),
     ];
     Stage::new(&[&["solo"], &THREE], &files)
 }
@@ -98,10 +97,10 @@ fn alerts(s: &Stage) -> Result<(), Failed> {
 
 const SERVICES: &str = "property stonith-enabled=true stonith-action=off\n\
     primitive web ocf:heartbeat:nginx params configfile=/etc/nginx.conf \
-    status10url=http://127.0.0.1:8080/ \
     op start timeout=120s interval=0 op stop timeout=120s interval=0 \
     op monitor interval=1s timeout=60s\n\
     primitive db ocf:heartbeat:mysql params config=/etc/mariadb.cnf enable_creation=1 \
+    user=root group=root additional_parameters=--user=root log=/var/log/mysql.log \
     op start timeout=300s interval=0 op stop timeout=300s interval=0 \
     op monitor interval=2s timeout=60s\n\
     group services web db\n\
@@ -119,7 +118,10 @@ fn adoption(s: &Stage) -> Result<(), Failed> {
     s.configure("n1", SERVICES)?;
     s.rest(&THREE)?;
     let before = services(s, "n2");
-    expect(before.0.len() == 1 && !before.1.is_empty(), format!("n2 runs {before:?}"))?;
+    let log = s.lab.disk("n2", "/var/log/mysql.log").unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let what = format!("n2 runs {before:?}; the database says:\n{log}");
+    expect(before.0.len() == 1 && !before.1.is_empty(), what)?;
     let daemon = || s.processes("n2", "crm crmd");
     let ring = daemon();
 
@@ -127,9 +129,7 @@ fn adoption(s: &Stage) -> Result<(), Failed> {
     // others that the daemon is gone, and they wait for a silent node much longer than this takes.
     s.lab.set_cut("n2", true)?;
     s.sh("n2", &format!("kill -9 {}", ring[0]))?;
-    s.until("the daemon is back", || {
-        daemon() != ring && s.sh("n2", "crm cluster status").is_ok()
-    })?;
+    s.until("the daemon is back", || daemon() != ring && s.sh("n2", "crm cluster status").is_ok())?;
     s.lab.set_cut("n2", false)?;
     s.until("n2 is back in step", || s.rest(&THREE).is_ok())?;
     expect(services(s, "n2") == before, format!("{:?} became {:?}", before, services(s, "n2")))?;

@@ -227,16 +227,12 @@ fn loads(action: &Action) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NodeRef, Presence};
     use super::super::graph::tests::action;
+    use super::super::{NodeRef, Presence};
     use super::*;
 
     /// Edges as "1>2"; ids from 1, priorities by id.
-    fn executor(
-        count: u32,
-        edges: &[(u32, u32)],
-        change: impl Fn(&mut Action),
-    ) -> Executor {
+    fn executor(count: u32, edges: &[(u32, u32)], change: impl Fn(&mut Action)) -> Executor {
         let mut graph = Graph::default();
         let mut places = Vec::new();
         for id in 1..=count {

@@ -34,6 +34,8 @@ fn wait(losses: u32) -> Duration {
 #[derive(Debug, Default)]
 struct Peer {
     incarnation: Incarnation,
+    /// When that start was first heard.
+    begun: Time,
     /// The last packet from it, and the last probe of full size: a path that lets only small
     /// packets through is none.
     heard: Option<Time>,
@@ -86,7 +88,7 @@ impl Detector {
         let back = peer.heard.is_none_or(|heard| now.since(heard) > silence);
         let restarted = peer.incarnation != incarnation;
         if restarted {
-            *peer = Peer { incarnation, ..Peer::default() };
+            *peer = Peer { incarnation, begun: now, ..Peer::default() };
         }
         if peer.gone {
             return false;
@@ -198,14 +200,17 @@ impl Detector {
 
     /// Nodes of `members` that can be in a ring with the others no longer.
     ///
-    /// `since` is when a node came under consideration; contacts count from then at the least,
-    /// so that new acquaintances have time to speak.
+    /// `since` is when a node came under consideration; contacts count from then at the least, and
+    /// from when its present start was first heard, so that new acquaintances and members that have
+    /// just restarted have time to speak.
     pub fn unreachable(
         &self,
         members: &BTreeSet<NodeId>,
         since: impl Fn(NodeId) -> Time,
         now: Time,
     ) -> BTreeSet<NodeId> {
+        let begun = |node: NodeId| self.peers.get(&node).map(|peer| peer.begun).unwrap_or_default();
+        let since = |node: NodeId| since(node).max(begun(node));
         let survivors: BTreeSet<NodeId> =
             members.iter().copied().filter(|node| self.alive(*node, now)).collect();
         let mut out: BTreeSet<NodeId> = BTreeSet::new();

@@ -120,6 +120,12 @@ impl Ring {
         if join.attempt < seen || (join.attempt == seen && !gathering) {
             return;
         }
+        let operational = matches!(self.state, State::Operational);
+        let stranger = operational && !self.circle.members.contains(&from);
+        if stranger && !join.leaving && !self.detector.acceptable(from, now) {
+            // Not noted as seen: a copy of it counts as soon as the sender is heard well enough.
+            return;
+        }
         self.attempts.insert(from, (incarnation, join.attempt));
         if join.leaving {
             self.on_farewell(from, now);
@@ -139,7 +145,7 @@ impl Ring {
                     let failed = if excluded { BTreeSet::from([from]) } else { BTreeSet::new() };
                     self.gather(BTreeSet::new(), failed, now);
                     self.merge_opinion(from, join, now);
-                } else if !excluded && (member || self.detector.acceptable(from, now)) {
+                } else if !excluded {
                     self.gather(BTreeSet::from([from]), BTreeSet::new(), now);
                     self.merge_opinion(from, join, now);
                 }

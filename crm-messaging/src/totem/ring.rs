@@ -170,7 +170,7 @@ impl Ring {
             self.hurry(now);
         }
         match Packet::decode(body)? {
-            Packet::Probe(probe) => self.on_probe(from, &probe, now),
+            Packet::Probe(probe) => self.on_probe(from, incarnation, &probe, now),
             Packet::Token(token) => self.on_token(token, now),
             Packet::Data(data) => self.on_data(data, now),
             Packet::Join(join) => self.on_join(from, incarnation, join, now),
@@ -395,10 +395,12 @@ impl Ring {
         self.send(Target::All, &Packet::Probe(probe));
     }
 
-    fn on_probe(&mut self, from: NodeId, probe: &Probe, now: Time) {
+    fn on_probe(&mut self, from: NodeId, incarnation: Incarnation, probe: &Probe, now: Time) {
         self.detector.report(from, probe, now);
         if let State::Operational = self.state {
-            let member = self.circle.members.contains(&from);
+            // One that has restarted begins with a later ring of its own; that says nothing.
+            let member = self.circle.members.contains(&from)
+                && self.incarnations.get(&from) == Some(&incarnation);
             let later = probe.operational && probe.ring.seq > self.circle.id.seq;
             if member && later && !probe.members.contains(&self.config.me) {
                 // The others went on without this node: what it believes is out of date.

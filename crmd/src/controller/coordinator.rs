@@ -227,18 +227,20 @@ impl Controller {
     fn watch_leases(&mut self) {
         let members = self.view.as_ref().map(|v| v.members.clone()).unwrap_or_default();
         let cib = self.replica.cib();
-        let leased: BTreeMap<NodeId, Duration> = self
-            .settings
-            .nodes
-            .keys()
-            .copied()
-            .filter(|n| !members.contains(n))
-            .filter(|&n| status::standing(cib, n) == Some(Standing::Leased))
-            .map(|n| (n, LEASE_MARGIN))
-            .chain(self.settings.nodes.keys().filter_map(|&n| {
-                Some((n, Duration::from_secs(status::away_seconds(cib, n)?)))
-            }))
-            .collect();
+        let leased: BTreeMap<NodeId, Duration> =
+            self.settings
+                .nodes
+                .keys()
+                .copied()
+                .filter(|n| !members.contains(n))
+                .filter(|&n| status::standing(cib, n) == Some(Standing::Leased))
+                .map(|n| (n, LEASE_MARGIN))
+                .chain(
+                    self.settings.nodes.keys().filter_map(|&n| {
+                        Some((n, Duration::from_secs(status::away_seconds(cib, n)?)))
+                    }),
+                )
+                .collect();
         let ring = ring_to_wire(self.ring());
         let now = self.now.mono;
         let Some(duty) = &mut self.duty else { return };

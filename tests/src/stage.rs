@@ -12,19 +12,17 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 type Program = (&'static str, fn(&[String]) -> ExitCode);
 
-const PROGRAMS: &[Program] = &[
-    ("attrd_updater", tools::attrd_updater),
-    ("cibadmin", tools::cibadmin),
-    ("crm_attribute", tools::crm_attribute),
-    ("crm_failcount", tools::crm_failcount),
-    ("crm_master", tools::crm_master),
-    ("crm_mon", mon::main),
-    ("crm_node", tools::crm_node),
-    ("crm_resource", tools::crm_resource),
-    ("crmadmin", tools::crmadmin),
-    ("crmd", daemon),
-    (STAGE, run_stage),
-];
+/// What is no tool; the shell takes whatever is left.
+const PROGRAMS: &[Program] = &[("crm_mon", mon::main), ("crmd", daemon), (STAGE, run_stage)];
+
+/// Runs the program of that name, if there is one.
+fn run_named(name: &str, arguments: &[String]) -> Option<ExitCode> {
+    if let Some((_, run)) = PROGRAMS.iter().find(|(n, _)| *n == name) {
+        return Some(run(arguments));
+    }
+    let (_, run) = tools::TOOLS.iter().find(|(n, _)| *n == name)?;
+    Some(run(arguments, &[]))
+}
 
 /// Far beyond what anything takes on a busy machine; only what hangs reaches it.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -35,7 +33,9 @@ fn daemon(arguments: &[String]) -> ExitCode {
 
 fn make_links(directory: &Path) -> Result<(), String> {
     let own = std::env::current_exe().map_err(|e| e.to_string())?;
-    for (name, _) in PROGRAMS.iter().chain([&("crm", daemon as fn(&[String]) -> ExitCode)]) {
+    let names = PROGRAMS.iter().map(|(name, _)| *name);
+    let names = names.chain(tools::TOOLS.iter().map(|(name, _)| *name));
+    for name in names.chain(["crm"]) {
         let link = directory.join(name);
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(&own, &link).map_err(|e| e.to_string())?;
@@ -47,15 +47,9 @@ fn make_links(directory: &Path) -> Result<(), String> {
 fn as_program(words: &[String]) -> Option<ExitCode> {
     let (called, arguments) = words.split_first()?;
     let called = Path::new(called).file_name()?.to_str()?;
-    let find = |name: &str| PROGRAMS.iter().find(|(n, _)| *n == name).map(|(_, run)| run);
-    if let Some(run) = find(called) {
-        return Some(run(arguments));
-    }
-    match arguments.split_first().and_then(|(first, rest)| Some((find(first)?, rest))) {
-        Some((run, rest)) => Some(run(rest)),
-        None if called == "crm" => Some(crm_shell::run(arguments, &[])),
-        None => None,
-    }
+    let second = || arguments.split_first().and_then(|(first, rest)| run_named(first, rest));
+    let shell = || (called == "crm").then(|| crm_shell::run(arguments, &[]));
+    run_named(called, arguments).or_else(second).or_else(shell)
 }
 
 /// A test on a stage, and what must be on the machine for it (files; the first missing one is

@@ -139,7 +139,8 @@ pub fn pretend(base: &Element, event: &Event) -> Result<Outcome, Failure> {
     Ok(Outcome { effects, before, after })
 }
 
-fn agents(cib: &Element) -> Vec<(String, AgentRef)> {
+/// The agent of every primitive of a document.
+pub fn agents(cib: &Element) -> Vec<(String, AgentRef)> {
     let configuration = Configuration::new(cib);
     let objects = configuration.objects();
     objects

@@ -1,6 +1,7 @@
 //! The configuration as a graph in DOT: resources, containers, orders and location preferences.
 
 use crm_core::cib::Element;
+use layout::gv::parser::ast::Stmt;
 
 use crate::configuration::Configuration;
 use crate::language::{Kind, agent, is_member};
@@ -115,4 +116,26 @@ fn last_of(configuration: &Configuration, id: &str) -> String {
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// A graph in DOT as SVG, without Graphviz.
+///
+/// # Errors
+/// The text is no graph, or one that cannot be laid out.
+pub fn svg(dot: &str) -> Result<String, String> {
+    let mut parser = layout::gv::DotParser::new(dot);
+    let graph = parser.process().map_err(|e| format!("the graph cannot be read: {e}"))?;
+    let mut writer = layout::backends::svg::SVGWriter::new();
+    if !graph.list.list.iter().any(|s| !matches!(s, Stmt::Attribute(_))) {
+        return Ok(writer.finalize());
+    }
+    // The library gives up on graphs that it did not foresee by panicking.
+    let draw = move || {
+        let mut builder = layout::gv::GraphBuilder::new();
+        builder.visit_graph(&graph);
+        builder.get().do_it(false, false, false, &mut writer);
+        writer.finalize()
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(draw))
+        .map_err(|_| "the graph cannot be laid out; take it as dot".to_string())
 }

@@ -11,6 +11,7 @@ pub mod editor;
 pub mod foresee;
 pub mod graph;
 pub mod help;
+pub mod history;
 pub mod language;
 pub mod levels;
 pub mod lint;
@@ -25,5 +26,6 @@ pub mod session;
 pub mod since;
 pub mod status;
 pub mod table;
+pub mod wizard;
 
 pub use run::run;

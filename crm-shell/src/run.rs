@@ -17,6 +17,7 @@ use crate::session::{Options, Session};
 struct Line {
     file: Option<String>,
     shadow: Option<String>,
+    history: Option<String>,
     colour: Option<String>,
     settings: Vec<(String, String)>,
     options: Options,
@@ -40,6 +41,8 @@ Without a command: a prompt on a terminal, else a batch from standard input.
   -F, --force              commit in spite of failed checks; yes to all questions
   -y, --yes / -n, --no     the answer to all questions
   -c, --cib NAME           work on a shadow CIB
+  -H, --history SOURCE     the report that 'history' reads (or live)
+      --scriptdir DIR      more wizards
   -w, --wait               wait for the cluster after each change
   -D, --display MODE       plain, color, color-always
   -o, --opt NAME=VALUE     set an option of the shell (core.check_mode=relaxed)
@@ -86,6 +89,12 @@ pub fn run(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
     session.printer.fancy = coloured(std::io::stdout().is_terminal());
     if let Some(name) = &line.shadow
         && let Err(failure) = cib::switch(&mut session, Some(name))
+    {
+        session.report(failure, None);
+        return ExitCode::from(1);
+    }
+    if let Some(source) = &line.history
+        && let Err(failure) = session.history.set_source(source)
     {
         session.report(failure, None);
         return ExitCode::from(1);
@@ -207,7 +216,13 @@ fn parse(arguments: &[String]) -> Parsed {
             "-D" | "--display" => value("a mode").map(|v| {
                 line.colour = Some(v);
             }),
-            "-H" | "--history" | "--scriptdir" | "-X" | "--profile" => value("a value").map(|_| ()),
+            "-H" | "--history" => value("a report, or live").map(|v| {
+                line.history = Some(v);
+            }),
+            "--scriptdir" => value("a directory").map(|v| {
+                line.settings.push(("core.script_dir".into(), v));
+            }),
+            "-X" | "--profile" => value("a value").map(|_| ()),
             "-o" | "--opt" => value("name=value").and_then(|v| match v.split_once('=') {
                 Some((n, v)) => {
                     line.settings.push((n.to_string(), v.to_string()));

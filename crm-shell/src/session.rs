@@ -8,7 +8,9 @@ use crate::access::{Access, AccessError};
 use crate::agents::Agents;
 use crate::configuration::EditError;
 use crate::editor::Editor;
+use crate::history::History;
 use crate::language::{Content, Line, Word, lines};
+use crate::levels::cibstatus::Trial;
 use crate::message::{Message, Place, Printer, Source};
 use crate::table::{self, Action, Command, Level};
 
@@ -150,6 +152,12 @@ pub struct Session {
     pub failed: usize,
     /// The name of the shadow CIB in use.
     pub shadow: Option<String>,
+    /// The past, as far as it was looked at.
+    pub history: History,
+    /// The configuration from wizards that was begun or chosen last.
+    pub template: Option<String>,
+    /// The status that `cibstatus` works on.
+    pub trial: Option<Trial>,
     /// Leave.
     pub quit: bool,
 }
@@ -167,6 +175,9 @@ impl Session {
             editor: None,
             failed: 0,
             shadow: None,
+            history: History::default(),
+            template: None,
+            trial: None,
             quit: false,
         }
     }

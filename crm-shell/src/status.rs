@@ -171,10 +171,28 @@ fn shadow_file(session: &mut Session) -> Result<Option<tempfile::NamedTempFile>,
         return Ok(None);
     }
     let cib: Element = session.access.cib()?;
+    Ok(Some(document_file(&cib)?))
+}
+
+/// A document as a file of its own, which goes with the value.
+fn document_file(cib: &Element) -> Result<tempfile::NamedTempFile, Failure> {
     let failed = |e: std::io::Error| Failure::from(format!("a temporary file: {e}"));
     let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
     file.write_all(cib.to_pretty().as_bytes()).map_err(failed)?;
-    Ok(Some(file))
+    Ok(file)
+}
+
+/// The status in a document that is not in force.
+///
+/// # Errors
+/// The document cannot be read.
+pub fn of_document(session: &mut Session, cib: &Element) -> Outcome {
+    let file = document_file(cib)?;
+    let path = file.path().to_string_lossy().into_owned();
+    let arguments = ["-1", "-r", "--xml-file", &path].map(str::to_string);
+    let mut sink = Collected::default();
+    let exit = mon::run(&arguments, &mut sink);
+    finish(session, &sink, exit.0)
 }
 
 /// The scores of the configuration in force.
@@ -191,9 +209,7 @@ pub fn scores(session: &mut Session) -> Outcome {
 /// # Errors
 /// The scheduler cannot read it.
 pub fn run_simulate(session: &mut Session, cib: &Element, mut arguments: Vec<String>) -> Outcome {
-    let wrong = |e: std::io::Error| Failure::from(format!("temporary file: {e}"));
-    let file = tempfile::NamedTempFile::new().map_err(wrong)?;
-    std::fs::write(file.path(), cib.to_pretty()).map_err(wrong)?;
+    let file = document_file(cib)?;
     arguments.extend(["-x".to_string(), file.path().to_string_lossy().into_owned()]);
     let mut sink = Collected::default();
     let exit = simulate::run(&arguments, &mut sink);

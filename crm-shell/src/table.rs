@@ -3,8 +3,8 @@
 use crate::language::Kind;
 use crate::language::vocabulary::nearest;
 use crate::levels::{
-    cib, cluster, configure, corosync, maintenance, navigate, node, options, ra, resource, root,
-    site,
+    assist, cib, cibstatus, cluster, configure, corosync, history, maintenance, navigate, node,
+    options, ra, resource, root, script, site, template,
 };
 use crate::session::{Call, Outcome, Session};
 
@@ -33,6 +33,16 @@ pub enum Level {
     Site,
     /// The configuration of the cluster's own communication.
     Corosync,
+    /// The past.
+    History,
+    /// Wizards.
+    Script,
+    /// Wizards in steps.
+    Template,
+    /// A status to try things with.
+    CibStatus,
+    /// Help with larger changes.
+    Assist,
 }
 
 impl Level {
@@ -49,6 +59,11 @@ impl Level {
         Level::Maintenance,
         Level::Site,
         Level::Corosync,
+        Level::History,
+        Level::Script,
+        Level::Template,
+        Level::CibStatus,
+        Level::Assist,
     ];
 
     /// Its name, as in the prompt.
@@ -65,6 +80,11 @@ impl Level {
             Level::Maintenance => "maintenance",
             Level::Site => "site",
             Level::Corosync => "corosync",
+            Level::History => "history",
+            Level::Script => "script",
+            Level::Template => "template",
+            Level::CibStatus => "cibstatus",
+            Level::Assist => "assist",
         }
     }
 
@@ -87,6 +107,11 @@ impl Level {
             Level::Maintenance => "leave resources alone while you work on them",
             Level::Site => "tickets that allow a site to run resources",
             Level::Corosync => "cluster.conf: nodes, ring and quorum",
+            Level::History => "what has happened, and what the cluster thought then",
+            Level::Script => "wizards: common configurations from a few values",
+            Level::Template => "configurations from wizards, in steps",
+            Level::CibStatus => "a status to try the configuration with",
+            Level::Assist => "help with larger changes",
         }
     }
 
@@ -104,6 +129,11 @@ impl Level {
             Level::Maintenance => maintenance::COMMANDS,
             Level::Site => site::COMMANDS,
             Level::Corosync => corosync::COMMANDS,
+            Level::History => history::COMMANDS,
+            Level::Script => script::COMMANDS,
+            Level::Template => template::COMMANDS,
+            Level::CibStatus => cibstatus::COMMANDS,
+            Level::Assist => assist::COMMANDS,
         }
     }
 }
@@ -144,6 +174,8 @@ pub enum Argument {
     Topic,
     /// A shadow CIB.
     Shadow,
+    /// A wizard.
+    Wizard,
     /// A statement of the configuration language of this kind.
     Statement(Kind),
     /// Anything.

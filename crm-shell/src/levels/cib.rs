@@ -9,7 +9,7 @@ use crate::configuration::Configuration;
 use crate::editor;
 use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
-use crate::table::{Action, Argument, Command};
+use crate::table::{Action, Argument, Command, Level};
 
 const SHADOW: &[Argument] = &[Argument::Shadow];
 
@@ -66,11 +66,19 @@ pub const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "import",
-        "import <file> [<name>]",
-        "make a copy of a file and use it",
+        "import {<file>|<transition>} [<name>]",
+        "make a copy of a file, or of what a transition was planned from, and use it",
         (1, Some(2)),
         &[Argument::File, Argument::Any],
         Action::Run(import),
+    ),
+    Command::new(
+        "cibstatus",
+        "cibstatus [<command>]",
+        "a status to try the configuration with",
+        (0, None),
+        &[],
+        Action::Level(Level::CibStatus),
     ),
 ];
 
@@ -118,6 +126,28 @@ fn write(file: &PathBuf, cib: &Element) -> Outcome {
     }
     std::fs::write(file, cib.to_pretty())
         .map_err(|e| format!("could not open {}: {e}", file.display()).into())
+}
+
+/// The copy of this name.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn stored(name: &str) -> Result<Element, Failure> {
+    let file = path(name)?;
+    let text = std::fs::read_to_string(&file)
+        .map_err(|e| Failure::from(format!("could not open {}: {e}", file.display())))?;
+    cib::parse(&text).map_err(|e| format!("{}: {e}", file.display()).into())
+}
+
+/// Keeps a document as a copy of this name (made fit to be one); the name it got.
+///
+/// # Errors
+/// The name cannot be one, or the file cannot be written.
+pub fn store(name: &str, cib: &Element) -> Result<String, Failure> {
+    let fit = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = name.chars().map(fit).collect();
+    write(&path(&name)?, cib)?;
+    Ok(name)
 }
 
 /// Works on a file from now on, or on what the environment says.
@@ -243,6 +273,12 @@ fn delete(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn import(session: &mut Session, call: &Call<'_>) -> Outcome {
     let source = &call.arguments[0].text;
+    if source.parse::<i64>().is_ok() && !std::path::Path::new(source).exists() {
+        let cib = session.history.document(session.access.as_mut(), Some(source))?;
+        let transition = format!("transition-{}", source.trim_start_matches('-'));
+        let name = store(call.get(1).unwrap_or(&transition), &cib)?;
+        return switch(session, Some(&name));
+    }
     let text = std::fs::read_to_string(source)
         .map_err(|e| Message::error(format!("could not open {source}: {e}")).at(call.place(0)))?;
     let cib = cib::parse(&text).map_err(|e| Failure::from(format!("{source}: {e}")))?;

@@ -67,7 +67,8 @@ pub const COMMANDS: &[Command] = &[
     Command::new("get_property", "get_property [--true] [<name> ...]", "print cluster properties", (0, None), &[Argument::Property], Action::Run(get_property)).old(&["get-property"]),
     Command::new("refresh", "refresh", "drop what was changed and read again", (0, Some(0)), &[], Action::Run(refresh)),
     Command::new("erase", "erase [nodes]", "delete everything, or the nodes", (0, Some(1)), &[Argument::OneOf(&["nodes"])], Action::Run(erase)),
-    Command::new("load", "load [xml] {replace|update|push} <file>", "read objects from a file", (0, Some(3)), &[Argument::OneOf(&["replace", "update", "push", "xml"]), Argument::File], Action::Run(load::load)),
+    Command::new("load", "load [xml] [--compat] {replace|update|push} <file>", "read objects from a file", (0, Some(4)), &[Argument::OneOf(&["replace", "update", "push", "xml", "--compat"]), Argument::File], Action::Run(load::load))
+        .help("With --compat a dump of an older cluster is brought to today's words: ms becomes a promotable clone, Master\nand Slave become Promoted and Unpromoted, properties that are gone move or are dropped; each is named."),
     Command::new("save", "save [xml] [<id> ...] <file>", "write objects to a file", (0, None), &[Argument::File], Action::Run(load::save)),
     Command::new("verify", "verify", "check everything", (0, Some(0)), &[], Action::Run(verify)),
     Command::new("validate-all", "validate-all <rsc>", "let the agent check the parameters of a resource", (1, Some(1)), &[Argument::Resource], Action::Run(validate_all)).aliases(&["validate_all"]),
@@ -77,9 +78,13 @@ pub const COMMANDS: &[Command] = &[
     Command::new("lint", "lint", "look for classic traps", (0, Some(0)), &[], Action::Run(crate::levels::foresight::lint)),
     Command::new("schema", "schema [<name>]", "print or set the schema", (0, Some(1)), &[], Action::Run(schema)),
     Command::new("upgrade", "upgrade [force]", "move to the newest schema", (0, Some(1)), &[Argument::OneOf(&["force"])], Action::Run(upgrade)),
-    Command::new("graph", "graph [dot [<file>]]", "the configuration as a graph", (0, Some(3)), &[], Action::Run(graph)),
+    Command::new("graph", "graph [dot|svg [<file>]]", "the configuration as a graph", (0, Some(3)), &[Argument::OneOf(&["dot", "svg"]), Argument::File], Action::Run(graph)),
     Command::new("rsctest", "rsctest <rsc> ... [<node> ...]", "start and stop resources to try them", (1, None), &[Argument::Resource], Action::Absent("it runs agents on other nodes behind the cluster's back; use 'ra validate' and a shadow CIB")),
     Command::new("ra", "ra [<command>]", "the agents of this machine", (0, None), &[], Action::Level(Level::Ra)),
+    Command::new("template", "template [<command>]", "configurations from wizards, in steps", (0, None), &[], Action::Level(Level::Template)),
+    Command::new("assist", "assist [<command>]", "help with larger changes", (0, None), &[], Action::Level(Level::Assist)),
+    Command::new("cibstatus", "cibstatus [<command>]", "a status to try the configuration with", (0, None), &[], Action::Level(Level::CibStatus)),
+    Command::new("history", "history [<command>]", "what has happened", (0, None), &[], Action::Level(Level::History)),
     Command::new("cib", "cib [<command>]", "copies of the configuration to try things on", (0, None), &[], Action::Level(Level::Cib)),
 ];
 
@@ -91,7 +96,7 @@ fn object(session: &mut Session, call: &Call<'_>) -> Outcome {
 }
 
 /// The default patterns of parameters whose values are not shown.
-fn hidden(session: &Session) -> Vec<String> {
+pub(super) fn hidden(session: &Session) -> Vec<String> {
     let setting = session.options.settings.get("core.obscure_pattern");
     let pattern = setting.map_or("passw*", String::as_str);
     pattern.split([' ', '|']).filter(|p| !p.is_empty()).map(str::to_string).collect()
@@ -542,13 +547,18 @@ fn upgrade(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn graph(session: &mut Session, call: &Call<'_>) -> Outcome {
     let kind = call.get(0).unwrap_or("dot");
-    if kind != "dot" {
-        return Err(Message::error(format!("graph: no output of kind '{kind}'; expected dot"))
-            .at(call.place(0))
-            .into());
+    if !matches!(kind, "dot" | "svg") {
+        return Err(Message::error(format!(
+            "graph: no output of kind '{kind}'; expected dot or svg"
+        ))
+        .at(call.place(0))
+        .into());
     }
     let editor = open(session)?;
-    let text = crate::graph::dot(&editor.now);
+    let mut text = crate::graph::dot(&editor.now);
+    if kind == "svg" {
+        text = crate::graph::svg(&text)?;
+    }
     match call.get(1) {
         None => session.printer.print(&text),
         Some(file) => std::fs::write(file, text)

@@ -37,6 +37,8 @@ pub fn load(session: &mut Session, call: &Call<'_>) -> Outcome {
     if xml {
         words.remove(0);
     }
+    let compat = words.iter().any(|w| w == "--compat");
+    words.retain(|w| w != "--compat");
     let [method, file] = words.as_slice() else {
         let text = format!("load takes a method and a file: {}", call.command.usage);
         return Err(Message::error(text).at(call.place(0)).into());
@@ -51,19 +53,54 @@ pub fn load(session: &mut Session, call: &Call<'_>) -> Outcome {
         }
     };
     let text = read_file(file)?;
-    let loaded =
+    let mut loaded =
         if xml || text.trim_start().starts_with("<?xml") || text.trim_start().starts_with("<cib") {
             from_xml(&text, file)?
         } else {
             from_text(session, Source { name: Some(file.clone()), text })?
         };
+    if compat {
+        let statements = loaded.iter_mut().map(|l| &mut l.statement);
+        let changes = crate::levels::legacy::translate(statements);
+        loaded.retain(|l| !l.statement.kind.is_set() || l.statement.element.children().count() > 0);
+        changes.into_iter().for_each(|c| session.note(c));
+    }
+    enter(session, method, loaded)
+}
+
+/// Loads the text of a configuration, instead of what is there or beside it.
+///
+/// # Errors
+/// What is wrong with the text; nothing has changed then.
+pub fn load_text(session: &mut Session, name: &str, text: String, replace: bool) -> Outcome {
+    let loaded = from_text(session, Source { name: Some(name.into()), text })?;
+    enter(session, if replace { Method::Replace } else { Method::Update }, loaded)
+}
+
+/// Loads objects from XML beside what is there.
+///
+/// # Errors
+/// What is wrong with the document; nothing has changed then.
+pub fn load_xml(session: &mut Session, name: &str, text: &str) -> Outcome {
+    let loaded = from_xml(text, name)?;
+    let editor = open(session)?;
+    let before = editor.now.clone();
+    let outcome = apply(session, loaded, false);
+    if outcome.is_err()
+        && let Some(editor) = &mut session.editor
+    {
+        editor.now = before;
+    }
+    outcome
+}
+
+fn enter(session: &mut Session, method: Method, mut loaded: Vec<Loaded>) -> Outcome {
     let editor = open(session)?;
     let before = editor.now.clone();
     let existing: Vec<String> = ids(&editor.now);
     if method == Method::Replace {
         editor.now.erase();
     }
-    let mut loaded = loaded;
     if method == Method::Replace {
         // Pairs that were there keep their place among those that are new.
         loaded.iter_mut().for_each(|l| keep_order(&before, &mut l.statement));
@@ -77,6 +114,32 @@ pub fn load(session: &mut Session, call: &Call<'_>) -> Outcome {
         open(session)?.now.delete(&gone)?;
         Ok(())
     });
+    if outcome.is_err()
+        && let Some(editor) = &mut session.editor
+    {
+        editor.now = before;
+    }
+    outcome
+}
+
+/// Adds what a text defines to the configuration that is edited; ids that are there already are a
+/// fault, sets of properties are merged.
+///
+/// # Errors
+/// What is wrong with the text, or that something is there already; nothing has changed then.
+pub fn add_text(session: &mut Session, name: &str, text: String) -> Outcome {
+    let loaded = from_text(session, Source { name: Some(name.into()), text })?;
+    let editor = open(session)?;
+    let before = editor.now.clone();
+    let clash = loaded.iter().find(|l| {
+        let kind = l.statement.kind;
+        !kind.is_set() && kind != Kind::Node && editor.now.find(&id_of(&l.statement)).is_some()
+    });
+    if let Some(clash) = clash {
+        let text = format!("{} is there already", id_of(&clash.statement));
+        return Err(Message::error(text).help("choose another id, or delete it first").into());
+    }
+    let outcome = apply(session, loaded, true);
     if outcome.is_err()
         && let Some(editor) = &mut session.editor
     {
@@ -327,6 +390,23 @@ pub fn filter(session: &mut Session, call: &Call<'_>) -> Outcome {
     if out == text { Ok(()) } else { put_back(session, out, &names, xml) }
 }
 
+/// Lets the user edit a file.
+///
+/// # Errors
+/// $EDITOR cannot be started or fails.
+pub fn in_editor(file: &std::path::Path) -> Outcome {
+    let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".into());
+    let status = Process::new("/bin/sh")
+        .args(["-c", &format!("{editor} \"$1\""), "edit"])
+        .arg(file)
+        .status()
+        .map_err(|e| Failure::from(format!("edit: {e}")))?;
+    if !status.success() {
+        return Err(format!("edit: '{editor}' failed ({status}); nothing was changed").into());
+    }
+    Ok(())
+}
+
 /// `edit [xml] [<id> ...]`
 pub fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
     if !session.interactive {
@@ -341,7 +421,6 @@ pub fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
         words.remove(0);
     }
     let (mut text, names) = text_of(session, &words, xml, false)?;
-    let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".into());
     let wrong = |e: std::io::Error| Failure::from(format!("edit: {e}"));
     let file = tempfile::Builder::new()
         .prefix("crm-")
@@ -350,14 +429,7 @@ pub fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
         .map_err(wrong)?;
     loop {
         std::fs::write(file.path(), &text).map_err(wrong)?;
-        let status = Process::new("/bin/sh")
-            .args(["-c", &format!("{editor} \"$1\""), "edit"])
-            .arg(file.path())
-            .status()
-            .map_err(wrong)?;
-        if !status.success() {
-            return Err(format!("edit: '{editor}' failed ({status}); nothing was changed").into());
-        }
+        in_editor(file.path())?;
         let edited = std::fs::read_to_string(file.path()).map_err(wrong)?;
         let edited: String =
             edited.lines().filter(|l| !l.starts_with("#! ")).map(|l| format!("{l}\n")).collect();

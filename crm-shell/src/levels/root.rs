@@ -1,6 +1,6 @@
 //! The outermost level.
 
-use crate::levels::foresight;
+use crate::levels::{foresight, report};
 use crate::session::{Call, Outcome, Session};
 use crate::table::{Action, Argument, Command, Level};
 
@@ -89,6 +89,31 @@ pub const COMMANDS: &[Command] = &[
         Action::Level(Level::Corosync),
     ),
     Command::new(
+        "history",
+        "history [<command>]",
+        "what has happened, and what the cluster thought then",
+        (0, None),
+        &[],
+        Action::Level(Level::History),
+    ),
+    Command::new(
+        "script",
+        "script [<command>]",
+        "wizards: common configurations from a few values",
+        (0, None),
+        &[],
+        Action::Level(Level::Script),
+    )
+    .aliases(&["wizard"]),
+    Command::new(
+        "cibstatus",
+        "cibstatus [<command>]",
+        "a status to try the configuration with",
+        (0, None),
+        &[],
+        Action::Level(Level::CibStatus),
+    ),
+    Command::new(
         "status",
         "status [--watch | <option> ...]",
         "what is wrong, what runs where since when, and what happened last",
@@ -147,13 +172,17 @@ pub const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "report",
-        "report [<name>]",
-        "collect what a support request needs",
+        "report [-f <from>] [-t <to>] [-d] [<name>]",
+        "collect what this node knows, for support and for 'history source'",
         (0, None),
-        &[],
-        Action::Absent(
-            "the daemon keeps its own record; collect /var/lib/crm and the journal for now",
-        ),
+        &[Argument::File],
+        Action::Run(report::report),
+    )
+    .help(
+        "Makes NAME.tar.gz (another ending, such as .tar.xz, packs otherwise; -d makes a directory): configuration\n\
+         and status, events, transition inputs, cluster.conf, the log, versions and agents. Passwords are masked, the\n\
+         key is never in it. Of this node only: run it on each, and put the directories side by side.\n\
+         Times as in 'history limit': '2026-11-20 14:30', '14:30', 2h, 3d.",
     ),
 ];
 

@@ -105,6 +105,10 @@ fn argument(
             levels.chain([noted("topics", "everything there is help for")]).collect()
         }
         Argument::Shadow => facts.shadows.iter().map(plain).collect(),
+        Argument::Wizard => {
+            let (all, _) = crate::wizard::all(None);
+            all.into_values().map(|w| noted(w.name, w.about)).collect()
+        }
         Argument::Any => Vec::new(),
     }
 }

@@ -6,7 +6,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as 
 use std::path::{Path, PathBuf};
 
 use crm_messaging::proto::{Event, EventQuery};
-use serde::{Deserialize, Serialize};
 
 /// The file that is written.
 const FILE: &str = "events.jsonl";
@@ -16,58 +15,6 @@ const MAX_BYTES: u64 = 4 << 20;
 const KEPT: usize = 4;
 /// A line that is longer was not written by us.
 const MAX_LINE: usize = 64 << 10;
-
-/// The form on disk; what is empty is left out.
-#[derive(Serialize, Deserialize)]
-#[serde(default)]
-struct Line {
-    seq: u64,
-    time_ms: u64,
-    kind: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    node: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    resource: String,
-    text: String,
-    #[serde(skip_serializing_if = "is_zero")]
-    transition: u64,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    input: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    detail: String,
-    #[serde(skip_serializing_if = "is_false")]
-    failed: bool,
-}
-
-fn is_zero(n: &u64) -> bool {
-    *n == 0
-}
-
-fn is_false(b: &bool) -> bool {
-    !*b
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Event::default().into()
-    }
-}
-
-impl From<Event> for Line {
-    fn from(e: Event) -> Line {
-        let Event { time_ms, kind, node, resource, text, seq, transition, input, detail, failed } =
-            e;
-        Line { seq, time_ms, kind, node, resource, text, transition, input, detail, failed }
-    }
-}
-
-impl From<Line> for Event {
-    fn from(l: Line) -> Event {
-        let Line { seq, time_ms, kind, node, resource, text, transition, input, detail, failed } =
-            l;
-        Event { time_ms, kind, node, resource, text, seq, transition, input, detail, failed }
-    }
-}
 
 /// The open file.
 pub(super) struct Log {
@@ -99,7 +46,7 @@ impl Log {
             set_aside(&self.directory)?;
             *self = Log::open(&self.directory)?;
         }
-        let mut line = serde_json::to_vec(&Line::from(event.clone()))?;
+        let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
         self.bytes += line.len() as u64;
@@ -161,8 +108,7 @@ fn read_file(file: File, query: &EventQuery, limit: usize) -> (Vec<Event>, bool)
             Ok(0) | Err(_) => break,
             Ok(_) => {}
         }
-        let Ok(read) = serde_json::from_slice::<Line>(&line) else { continue };
-        let event = Event::from(read);
+        let Ok(event) = serde_json::from_slice::<Event>(&line) else { continue };
         begins_before |= event.time_ms < query.since_ms;
         if fits(query, &event) {
             if fitting.len() >= limit {

@@ -126,7 +126,7 @@ fn edits<T: PartialEq>(a: &[T], b: &[T]) -> Vec<Edit> {
             };
         }
     }
-    let mut out: Vec<Edit> = (0..head).map(|n| Edit::Same(n)).collect();
+    let mut out: Vec<Edit> = (0..head).map(Edit::Same).collect();
     let (mut i, mut j) = (0, 0);
     while i < old.len() || j < new.len() {
         if i < old.len() && j < new.len() && old[i] == new[j] {

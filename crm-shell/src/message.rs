@@ -181,6 +181,13 @@ pub struct Printer {
     errors: usize,
 }
 
+/// How a printer was before its text was diverted.
+pub struct Outer {
+    json: bool,
+    plain: Option<String>,
+    captured: Option<String>,
+}
+
 impl Printer {
     /// Prints text for standard output; a missing line end is added.
     pub fn print(&mut self, text: &str) {
@@ -214,6 +221,22 @@ impl Printer {
         self.print(&text);
         self.plain = plain;
         Ok(())
+    }
+
+    /// Turns to plain text that goes nowhere but to [`restore`](Printer::restore).
+    pub fn divert(&mut self) -> Outer {
+        Outer {
+            json: std::mem::replace(&mut self.json, false),
+            plain: self.plain.take(),
+            captured: self.captured.replace(String::new()),
+        }
+    }
+
+    /// What was printed since [`divert`](Printer::divert); everything is as before it.
+    pub fn restore(&mut self, outer: Outer) -> String {
+        self.json = outer.json;
+        self.plain = outer.plain;
+        std::mem::replace(&mut self.captured, outer.captured).unwrap_or_default()
     }
 
     /// A command begins; with JSON, what it prints as text is kept until [`end`](Printer::end).

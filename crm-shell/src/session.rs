@@ -199,6 +199,20 @@ impl Session {
         }
     }
 
+    /// What a command prints as text.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub fn text_of(
+        &mut self,
+        run: impl FnOnce(&mut Session) -> Outcome,
+    ) -> Result<String, Failure> {
+        let outer = self.printer.divert();
+        let outcome = run(self);
+        let text = self.printer.restore(outer);
+        outcome.map(|()| text)
+    }
+
     /// Says a warning.
     pub fn warn(&mut self, text: impl Into<String>) {
         self.printer.say(&Message::warning(text));

@@ -281,12 +281,12 @@ fn reports(directory: &Path) -> Read {
     let mut read = Read::default();
     for (node, place) in report::node_directories(directory) {
         read.events.extend(read_events(&place.join(report::EVENTS)));
-        read.inputs.extend(report::kept_inputs(&place.join(report::INPUTS), &node).into_iter());
+        read.inputs.extend(report::kept_inputs(&place.join(report::INPUTS), &node));
         read.nodes.insert(node);
     }
     read.events.sort_by_key(|e| e.time_ms);
     read.events = merged(std::mem::take(&mut read.events));
-    read.inputs.sort_by(|a, b| (a.number, a.time_ms).cmp(&(b.number, b.time_ms)));
+    read.inputs.sort_by_key(|i| (i.number, i.time_ms));
     read
 }
 

@@ -166,20 +166,10 @@ fn documents(
         text.push('\n');
     }
     writer.write("configuration.txt", &text)?;
-    let status = captured(session, |session| crate::status::print(session, &["ops".to_string()]));
-    writer.write("status.txt", &status)?;
-    writer.write("agents.txt", &agents(session.agents.as_mut(), &configuration))
-}
-
-/// What a command prints.
-fn captured(
-    session: &mut Session,
-    run: impl FnOnce(&mut Session) -> crate::session::Outcome,
-) -> String {
-    let before = session.printer.captured.replace(String::new());
     // A status that cannot be printed is missing from the report, no more.
-    let _ = run(session);
-    std::mem::replace(&mut session.printer.captured, before).unwrap_or_default()
+    let status = session.text_of(|s| crate::status::print(s, &["ops".to_string()]));
+    writer.write("status.txt", &status.unwrap_or_default())?;
+    writer.write("agents.txt", &agents(session.agents.as_mut(), &configuration))
 }
 
 fn agents(agents: &mut dyn Agents, configuration: &Configuration) -> String {

@@ -21,6 +21,12 @@ impl Access for Daemon {
     fn commit(&mut self, _: &Element, _: &Element, _: &str) -> Answer<()> {
         Err(AccessError::NeedsCluster("a commit"))
     }
+    fn bump(&mut self) -> Answer<()> {
+        Err(AccessError::NeedsCluster("a new epoch"))
+    }
+    fn update_ticket(&mut self, _: &proto::TicketUpdate) -> Answer<()> {
+        Err(AccessError::NeedsCluster("tickets"))
+    }
     fn update_attribute(&mut self, _: &AttributeUpdate) -> Answer<()> {
         Err(AccessError::NeedsCluster("attributes"))
     }

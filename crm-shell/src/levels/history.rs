@@ -61,10 +61,9 @@ fn past<T>(
     ask(history, access.as_mut())
 }
 
-fn print_events(session: &mut Session, events: &[Event]) {
+fn print_events(session: &mut Session, events: &[Event]) -> Outcome {
     if session.printer.json {
-        let all = serde_json::to_value(events).unwrap_or_default();
-        return session.printer.print(&all.to_string());
+        return session.printer.print_json(&events);
     }
     let mut out = String::new();
     for event in events {
@@ -75,6 +74,7 @@ fn print_events(session: &mut Session, events: &[Event]) {
         }
     }
     session.printer.print(&out);
+    Ok(())
 }
 
 /// What changes what people get, and everything that failed.
@@ -93,8 +93,7 @@ fn matters(event: &Event) -> bool {
 fn events(session: &mut Session, _call: &Call<'_>) -> Outcome {
     let mut events = past(session, |h, a| h.events(a))?;
     events.retain(matters);
-    print_events(session, &events);
-    Ok(())
+    print_events(session, &events)
 }
 
 fn log(session: &mut Session, call: &Call<'_>) -> Outcome {
@@ -102,8 +101,7 @@ fn log(session: &mut Session, call: &Call<'_>) -> Outcome {
     check_nodes(session, call)?;
     let mut events = past(session, |h, a| h.events(a))?;
     events.retain(|e| nodes.is_empty() || nodes.contains(&e.node));
-    print_events(session, &events);
-    Ok(())
+    print_events(session, &events)
 }
 
 fn check_nodes(session: &mut Session, call: &Call<'_>) -> Outcome {
@@ -125,8 +123,7 @@ fn node(session: &mut Session, call: &Call<'_>) -> Outcome {
     check_nodes(session, call)?;
     let mut events = past(session, |h, a| h.events(a))?;
     events.retain(|e| e.kind == "quorum" || nodes.contains(&e.node) && matters(e));
-    print_events(session, &events);
-    Ok(())
+    print_events(session, &events)
 }
 
 fn resource(session: &mut Session, call: &Call<'_>) -> Outcome {
@@ -153,8 +150,7 @@ fn resource(session: &mut Session, call: &Call<'_>) -> Outcome {
         let text = format!("nothing has happened to {} in this period", wanted.join(", "));
         session.note(text);
     }
-    print_events(session, &events);
-    Ok(())
+    print_events(session, &events)
 }
 
 fn info(session: &mut Session, _call: &Call<'_>) -> Outcome {
@@ -176,8 +172,7 @@ fn info(session: &mut Session, _call: &Call<'_>) -> Outcome {
             "nodes": nodes, "resources": resources, "events": events.len(),
             "failures": failures, "transitions": transitions.len(), "inputs": inputs.len(),
         });
-        session.printer.print(&text.to_string());
-        return Ok(());
+        return session.printer.print_json(&text);
     }
     let join = |i: &mut dyn Iterator<Item = &str>| i.collect::<Vec<_>>().join(" ");
     let period = match ends {
@@ -212,8 +207,7 @@ fn print_log(session: &mut Session, transition: &Transition) -> Outcome {
     events.retain(|e| {
         e.time_ms >= transition.begun_ms && transition.ended_ms.is_none_or(|end| e.time_ms <= end)
     });
-    print_events(session, &events);
-    Ok(())
+    print_events(session, &events)
 }
 
 fn transitions(session: &mut Session, _call: &Call<'_>) -> Outcome {
@@ -228,8 +222,7 @@ fn transitions(session: &mut Session, _call: &Call<'_>) -> Outcome {
                 })
             })
             .collect();
-        session.printer.print(&json!(list).to_string());
-        return Ok(());
+        return session.printer.print_json(&list);
     }
     let mut out = String::new();
     for t in &all {
@@ -310,10 +303,7 @@ fn transition_dot(session: &mut Session, cib: &Element) -> Result<String, Failur
     let wrong = |e: std::io::Error| Failure::from(format!("temporary file: {e}"));
     let file = tempfile::NamedTempFile::new().map_err(wrong)?;
     let path = file.path().to_string_lossy().into_owned();
-    let before = session.printer.captured.replace(String::new());
-    let outcome = crate::status::run_simulate(session, cib, vec!["-D".into(), path]);
-    session.printer.captured = before;
-    outcome?;
+    session.text_of(|s| crate::status::run_simulate(s, cib, vec!["-D".into(), path]))?;
     std::fs::read_to_string(file.path()).map_err(wrong)
 }
 
@@ -340,11 +330,7 @@ fn graph(session: &mut Session, call: &Call<'_>) -> Outcome {
 /// A document as people read it: its configuration, or its status.
 fn as_text(session: &mut Session, cib: &Element, status: bool) -> Result<String, Failure> {
     if status {
-        let before = session.printer.captured.replace(String::new());
-        let outcome = crate::status::of_document(session, cib);
-        let text = std::mem::replace(&mut session.printer.captured, before);
-        outcome?;
-        return Ok(text.unwrap_or_default());
+        return session.text_of(|s| crate::status::of_document(s, cib));
     }
     let configuration = Configuration::new(cib);
     let hidden = crate::levels::configure::hidden(session);
@@ -429,8 +415,7 @@ fn peinputs(session: &mut Session, call: &Call<'_>) -> Outcome {
             .iter()
             .map(|i| json!({ "name": i.name, "node": i.node, "time_ms": i.time_ms, "bytes": i.bytes }))
             .collect();
-        session.printer.print(&json!(list).to_string());
-        return Ok(());
+        return session.printer.print_json(&list);
     }
     let mut out = String::new();
     for i in &inputs {

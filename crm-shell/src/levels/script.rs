@@ -90,8 +90,7 @@ fn list(session: &mut Session, call: &Call<'_>) -> Outcome {
     let all = wizards(session);
     if session.printer.json {
         let list: Vec<Value> = all.values().map(brief).collect();
-        session.printer.print(&json!(list).to_string());
-        return Ok(());
+        return session.printer.print_json(&list);
     }
     let mut categories: BTreeMap<&str, Vec<&Wizard>> = BTreeMap::new();
     for wizard in all.values() {
@@ -137,8 +136,7 @@ fn describe(wizard: &Wizard) -> Value {
 fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     let wizard = find(session, &call.arguments[0].text)?;
     if session.printer.json {
-        session.printer.print(&describe(&wizard).to_string());
-        return Ok(());
+        return session.printer.print_json(&describe(&wizard));
     }
     let mut out = format!("{}: {} ({})\n", wizard.name, wizard.about, wizard.category);
     if !wizard.help.is_empty() {
@@ -257,16 +255,14 @@ fn json_command(session: &mut Session, call: &Call<'_>) -> Outcome {
     match word(0) {
         "list" => {
             let all = wizards(session);
-            all.values().for_each(|w| session.printer.print(&brief(w).to_string()));
-            return Ok(());
+            return all.values().try_for_each(|w| session.printer.print_json(&brief(w)));
         }
         "show" | "verify" | "run" => {}
         other => return Err(wrong(format!("json: '{other}' is none of list, show, verify, run"))),
     }
     let wizard = find(session, word(1))?;
     if word(0) == "show" {
-        session.printer.print(&describe(&wizard).to_string());
-        return Ok(());
+        return session.printer.print_json(&describe(&wizard));
     }
     let mut values = BTreeMap::new();
     for (name, value) in asked[2].as_object().into_iter().flatten() {
@@ -276,7 +272,7 @@ fn json_command(session: &mut Session, call: &Call<'_>) -> Outcome {
     let made = match wizard::expand(&wizard, &values) {
         Ok(made) => made,
         Err(faults) => {
-            session.printer.print(&json!({ "ok": false, "errors": faults }).to_string());
+            session.printer.print_json(&json!({ "ok": false, "errors": faults }))?;
             return Err(Failure::Said);
         }
     };

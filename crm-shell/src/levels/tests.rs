@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::access::{Access as _, FileAccess};
+use crate::access::FileAccess;
 use crate::agents::Installed;
 use crate::message::Source;
 use crate::session::{Options, Session};
@@ -135,7 +135,7 @@ fn wizards_are_read_from_a_directory_too() {
     let name = place.to_string_lossy().into_owned();
     shell.session.options.settings.insert("core.script_dir".into(), name);
     assert!(shell.good("script list").contains("mine"));
-    assert_eq!(shell.good("script run mine id=x1"), "made x1\n");
+    assert!(shell.good("script run mine id=x1").ends_with("made x1\n"));
     assert!(shell.stored().contains("id=\"x1\""));
 }
 

@@ -40,12 +40,10 @@ pub fn expand(wizard: &Wizard, given: &BTreeMap<String, String>) -> Result<Expan
     for parameter in &wizard.parameters {
         let value = given.get(&parameter.name).or(parameter.default.as_ref());
         match value.filter(|v| !v.is_empty()) {
-            Some(value) => match check(parameter, value) {
-                Ok(()) => {
-                    drop(values.insert(&parameter.name, (value, parameter.kind == Kind::Words)))
-                }
-                Err(fault) => faults.push(fault),
-            },
+            Some(value) => {
+                faults.extend(check(parameter, value).err());
+                values.insert(&parameter.name, (value, parameter.kind == Kind::Words));
+            }
             None if parameter.required => faults.push(format!(
                 "{} needs {}={}: {}",
                 wizard.name,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::cib::{Aside, Element, TagAttributes};
 use crate::scalar::parse_int;
 use crate::scheduler::model::{HistoryOp, Origin, Record, Task};
-use crate::texts::Texts;
+use crate::texts::{Course, Texts};
 
 /// The histories of a document: for each `node_state`, in document order, its records in document
 /// order.
@@ -84,7 +84,7 @@ impl Recorder {
             match name {
                 "id" => {
                     named = true;
-                    record.id = texts.texts.share(&value);
+                    record.id = texts.id(Ids::Resource, &value);
                 }
                 "class" => record.class = Some(texts.share(Field::Class, &value)),
                 "provider" => record.provider = Some(texts.share(Field::Provider, &value)),
@@ -190,6 +190,8 @@ fn attributes(element: &Element) -> impl Iterator<Item = Result<(&str, Cow<'_, s
 struct Repeated {
     texts: Texts,
     latest: [Arc<str>; Field::COUNT],
+    /// Of resources, of entries, of operations.
+    ids: [Course; 3],
 }
 
 impl Repeated {
@@ -200,6 +202,18 @@ impl Repeated {
         }
         latest.clone()
     }
+
+    fn id(&mut self, kind: Ids, text: &str) -> Arc<str> {
+        self.texts.follow(&mut self.ids[kind as usize], text)
+    }
+}
+
+/// Ids that come on every node in the same order.
+#[derive(Clone, Copy)]
+enum Ids {
+    Resource,
+    Entry,
+    Operation,
 }
 
 /// An attribute of an entry, or of a record, that says something.
@@ -272,10 +286,10 @@ impl Field {
         match self {
             // Of records.
             Field::Class | Field::Provider | Field::Type | Field::Container => {}
-            Field::Id => op.id = texts.texts.share(value),
+            Field::Id => op.id = texts.id(Ids::Entry, value),
             Field::Key => {
                 op.has_key = true;
-                op.key = texts.texts.share(value);
+                op.key = texts.id(Ids::Operation, value);
             }
             Field::Task => op.task = Some(Task::parse(value)),
             Field::Interval => {

@@ -19,20 +19,21 @@ const CIB: &str = r#"<cib validate-with="pacemaker-3.9" have-quorum="1" epoch="1
 </cib>"#;
 
 /// What a command prints and says, line by line.
-fn said(command: &str) -> Vec<String> {
-    let directory = tempfile::tempdir().unwrap();
+fn said(command: &str) -> Result<Vec<String>, String> {
+    let directory = tempfile::tempdir().map_err(|e| e.to_string())?;
     let path = directory.path().join("cib.xml");
-    std::fs::write(&path, CIB).unwrap();
+    std::fs::write(&path, CIB).map_err(|e| e.to_string())?;
     let access = Box::new(FileAccess::new(path));
     let mut session = Session::new(access, Box::new(Installed::new(&[])), Options::default());
     session.printer.json = true;
     session.printer.captured = Some(String::new());
+    let all = words(command, 0).map_err(|at| format!("open quote at {at}"))?;
     let source = Rc::new(Source { name: None, text: command.into() });
-    if let Err(failure) = session.execute(&words(command, 0).unwrap(), &source) {
+    if let Err(failure) = session.execute(&all, &source) {
         session.report(failure, None);
     }
     let text = session.printer.captured.take().unwrap_or_default();
-    text.lines().map(str::to_string).collect()
+    Ok(text.lines().map(str::to_string).collect())
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn every_line_is_a_value() {
     ];
     let mut silent = 0;
     for command in commands {
-        let lines = said(command);
+        let lines = said(command).unwrap();
         silent += usize::from(lines.is_empty());
         for line in lines {
             let value: Result<serde_json::Value, _> = serde_json::from_str(&line);
@@ -86,7 +87,7 @@ fn every_line_is_a_value() {
 #[test]
 fn the_overview_has_the_documented_fields() {
     let page = include_str!("../../docs/reference/json.md");
-    let value: serde_json::Value = serde_json::from_str(&said("status")[0]).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&said("status").unwrap()[0]).unwrap();
     let fields = |v: &serde_json::Value| -> Vec<String> {
         v.as_object().into_iter().flatten().map(|(k, _)| k.clone()).collect()
     };

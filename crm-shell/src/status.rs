@@ -77,9 +77,12 @@ pub fn look_at(session: &mut Session) -> Result<Overview, Failure> {
     let cib = crm_core::cib::upgrade(&cib).map_err(|e| Failure::from(e.to_string()))?;
     let live = session.shadow.is_none() && session.access.is_live();
     let seen = if live { ask(session.access.as_mut()) } else { Seen::default() };
+    Ok(overview::overview(&cib, &seen, now()))
+}
+
+fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
-    Ok(overview::overview(&cib, &seen, now))
+    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 /// What the daemon adds. Without an answer the CIB has to do: it came from the same daemon.
@@ -109,7 +112,7 @@ fn happening(event: Event) -> Happening {
 
 /// Constraints that moves and bans left; they are easily forgotten.
 fn leftovers(session: &mut Session) -> Outcome {
-    let left = overview::leftovers(&session.access.cib()?);
+    let left = overview::leftovers(&session.access.cib()?, now());
     if !left.is_empty() {
         session.printer.print("\nLeft by 'resource move' and 'ban':\n");
         for line in left {

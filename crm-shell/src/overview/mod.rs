@@ -197,12 +197,13 @@ pub fn overview(cib: &Element, seen: &Seen, now: i64) -> Overview {
         Some(state) => Some(state.quorate),
         None => cib.attr("have-quorum").map(|q| matches!(q, "1" | "true")),
     };
-    let leftovers = leftovers(cib);
+    let leftovers = leftovers(cib, now);
     let mut resources = resources(cib, &cluster, decided);
     for left in &leftovers {
         let verb = if left.forbids { "banned from" } else { "moved to" };
         if let Some(row) = resources.iter_mut().find(|r| r.name == left.resource) {
-            row.notes.push(format!("{verb} {}", left.node));
+            let node = if left.node.is_empty() { "nodes by rule" } else { &left.node };
+            row.notes.push(format!("{verb} {node}"));
         }
     }
     Overview {
@@ -401,16 +402,25 @@ fn tickets(cluster: &Cluster) -> Vec<TicketRow> {
     cluster.tickets.iter().map(row).collect()
 }
 
-/// Constraints that moves and bans left; they are easily forgotten.
-pub fn leftovers(cib: &Element) -> Vec<Leftover> {
+/// Constraints that moves and bans left, without those that have expired; they are easily
+/// forgotten.
+pub fn leftovers(cib: &Element, now: i64) -> Vec<Leftover> {
     let constraints = cib.at(&["configuration", "constraints"]);
     let all = constraints.into_iter().flat_map(Element::children);
     all.filter_map(|c| {
         let id = c.id().filter(|id| id.starts_with("cli-"))?;
-        Some(Leftover {
+        let parts = || c.descendants();
+        let ends = parts().filter(|e| e.name() == "date_expression").find_map(|e| {
+            Some(Moment::parse(e.attr("end")?, Moment { epoch: now, offset: 0 })?.epoch)
+        });
+        let named = || {
+            let of_name = |e: &&Element| e.attr("attribute") == Some("#uname");
+            parts().find(of_name).and_then(|e| e.attr("value"))
+        };
+        ends.is_none_or(|end| end > now).then_some(Leftover {
             id: id.to_string(),
             resource: c.attr("rsc")?.to_string(),
-            node: c.attr("node").unwrap_or_default().to_string(),
+            node: c.attr("node").or_else(named).unwrap_or_default().to_string(),
             forbids: id.starts_with("cli-ban-"),
         })
     })

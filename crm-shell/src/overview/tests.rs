@@ -77,6 +77,19 @@ fn resources_say_where_and_since_when() {
 }
 
 #[test]
+fn a_ban_by_rule_names_the_node_until_it_has_expired() {
+    let text = r##"<cib><configuration><constraints>
+      <rsc_location id="cli-ban-db-on-n1" rsc="db"><rule id="r" score="-INFINITY" boolean-op="and">
+       <expression id="e" attribute="#uname" operation="eq" value="n1" type="string"/>
+       <date_expression id="d" operation="lt" end="1970-01-01 00:20:00Z"/>
+      </rule></rsc_location></constraints></configuration></cib>"##;
+    let cib = parse(text).unwrap();
+    let left = leftovers(&cib, 1060);
+    assert_eq!((left.len(), left[0].node.as_str(), left[0].forbids), (1, "n1", true));
+    assert_eq!(leftovers(&cib, 1300), []);
+}
+
+#[test]
 fn a_cluster_without_trouble_says_so() {
     let calm = CIB
         .replace(

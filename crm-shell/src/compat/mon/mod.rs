@@ -55,6 +55,10 @@ pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
         Some(file) => Box::new(FileAccess::new(file.into())),
         None => access::open(),
     };
+    if options.web && !access.is_live() {
+        say(sink, &html::refusal(&options, &format!("{NAME}: CGI mode used with CIB file")));
+        return Exit::USAGE;
+    }
     let request = request(NAME, arguments);
     loop {
         let exit = show(&options, &mut *access, &request, sink);

@@ -103,6 +103,8 @@ pub struct Options {
     pub interval_ms: u64,
     /// Where the output goes.
     pub output_to: Option<String>,
+    /// Run by a web server: for the cluster only.
+    pub web: bool,
     /// Headers for a web server.
     pub cgi: bool,
     /// For the page.
@@ -133,7 +135,7 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
     if parsed.has("version") {
         return Ok(Request::Print(crate::compat::VERSION.to_string()));
     }
-    let form = form(&parsed)?;
+    let form = form(&parsed);
     let sections = sections(&parsed, form).map_err(usage)?;
     let interval_ms = match parsed.last("interval") {
         None => 5_000,
@@ -170,28 +172,27 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
             || (form == Form::Html && to_stdout),
         interval_ms,
         output_to,
+        web: parsed.has("web-cgi"),
         cgi: parsed.has("html-cgi") || parsed.has("web-cgi"),
         stylesheet: text("html-stylesheet"),
         title: text("html-title"),
     })))
 }
 
-fn form(parsed: &Parsed) -> Result<Form, (String, Exit)> {
-    Ok(match parsed.last("output-as") {
+fn form(parsed: &Parsed) -> Form {
+    match parsed.last("output-as") {
         Some("console") => Form::Console,
         Some("text") => Form::Text,
         Some("xml") => Form::Xml,
         Some("html") => Form::Html,
         Some("none") => Form::None,
-        Some(other) => {
-            let text = format!("Error creating output format {other}: Unknown output format");
-            return Err((text, Exit::NO_SUCH));
-        }
+        // Anything else is text, as with Pacemaker 2.1.
+        Some(_) => Form::Text,
         None if parsed.has("as-xml") => Form::OldXml,
         None if parsed.has("as-html") || parsed.has("web-cgi") => Form::Html,
         None if parsed.has("one-shot") || parsed.has("disable-ncurses") => Form::Text,
         None => Form::Console,
-    })
+    }
 }
 
 /// The sections that the options ask for, in their order.

@@ -1,14 +1,14 @@
 //! The display as text (O-123 to O-133, O-140).
 
-use crm_core::scheduler::model::NodeKind;
+use crm_core::scheduler::model::{NodeKind, RscIx};
 
 use super::Scene;
 use super::sections::Section;
 use crate::render::report::Part;
 use crate::render::status::{
-    Detail, Headline, attribute_items, ban_items, counts, display_name, failure_items,
-    headline_items, is_active, maintenance_notice, node_items, node_line, operation_items,
-    resource_items, resource_line, ticket_items,
+    Detail, Headline, attribute_items, ban_items, brief_node_items, counts, display_name,
+    failure_items, headline_items, is_active, maintenance_notice, node_items, node_line,
+    operation_items, resource_items, resource_line, ticket_items,
 };
 
 /// All sections, with an empty line between two.
@@ -82,7 +82,8 @@ fn sections(scene: &Scene<'_>) -> Vec<Part> {
         list("Node Attributes", attribute_items(cluster, view), false);
     }
     if has(Section::Operations) {
-        list("Operations", operation_items(cluster, view, options.history), false);
+        let known = cluster.nodes.iter().any(|n| n.has_state);
+        list("Operations", operation_items(cluster, view, options.history), known);
     } else if has(Section::Failcounts) {
         // The title stands there even if nothing ever failed.
         let items = operation_items(cluster, view, Detail::Failures);
@@ -109,7 +110,7 @@ fn sections(scene: &Scene<'_>) -> Vec<Part> {
 fn resources(scene: &Scene<'_>) -> (&'static str, Vec<Part>) {
     let Scene { cluster, view, options, .. } = scene;
     let (title, none, items) = if options.by_node {
-        let idle = cluster.top.iter().filter(|r| !is_active(cluster, **r, false));
+        let idle = cluster.top.iter().filter(|r| !is_active(cluster, **r, true));
         let only = idle.copied().filter(|r| view.wants_resource(cluster, *r)).collect();
         let view = crate::render::status::View { only_resources: Some(only), ..view.clone() };
         ("Inactive Resources", "No inactive resources", resource_items(cluster, &view))
@@ -126,13 +127,23 @@ fn grouped(scene: &Scene<'_>) -> Vec<Part> {
     let Scene { cluster, view, .. } = scene;
     let mut parts = Vec::new();
     for &ix in cluster.node_order.iter().filter(|ix| view.wants_node(**ix)) {
-        let lines: Vec<Part> = cluster[ix]
-            .running
-            .iter()
-            .filter(|rsc| view.wants_resource(cluster, **rsc))
-            .map(|rsc| Part::item(resource_line(cluster, view, *rsc, false)))
-            .collect();
-        if view.brief && lines.is_empty() {
+        let wanted = cluster[ix].running.iter().copied();
+        let wanted: Vec<_> = wanted.filter(|rsc| view.wants_resource(cluster, *rsc)).collect();
+        let idle = wanted.is_empty();
+        // Connections to bundles' nodes go without saying.
+        let shown = |rsc: &RscIx| {
+            let resource = &cluster[*rsc];
+            view.detail || !(resource.internal && resource.is_remote_connection)
+        };
+        let lines: Vec<Part> = if view.brief {
+            let counts = |rsc: &RscIx| cluster[ix].online || !cluster[*rsc].managed;
+            let wanted: Vec<RscIx> = wanted.into_iter().filter(counts).collect();
+            brief_node_items(cluster, &wanted)
+        } else {
+            let shown = wanted.into_iter().filter(shown);
+            shown.map(|rsc| Part::item(resource_line(cluster, view, rsc, false))).collect()
+        };
+        if view.brief && idle {
             continue;
         }
         let title = node_line(cluster, view, ix);

@@ -110,7 +110,7 @@ fn technical_text(op: &HistoryOp, node: &str) -> String {
 pub fn failures_element(cluster: &Cluster, view: &View) -> Option<Element> {
     let mut list = Element::new("failures");
     for (history, op) in failures(cluster, view) {
-        let reason = op.rare().exit_reason.as_deref().filter(|r| !r.is_empty()).unwrap_or("none");
+        let reason = op.rare().exit_reason.as_deref().unwrap_or("none");
         let mut element = Element::new("failure")
             .with(if op.has_key { "op_key" } else { "id" }, &op.key)
             .with("node", &cluster[history.node].name)

@@ -25,7 +25,7 @@ pub use headline::{
 };
 pub use nodes::{display_name, node_items, node_line, status as node_state_words};
 pub use operations::{Detail, fail_count, history_element, operation_items};
-pub use resources::{resource_items, resource_line};
+pub use resources::{brief_node_items, resource_items, resource_line};
 pub use when::{ago, ctime, duration, offset_time};
 pub use xml::{nodes_element, resources_element};
 

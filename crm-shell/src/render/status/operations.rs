@@ -3,7 +3,7 @@
 use crm_core::cib::Element;
 use crm_core::scheduler::model::{Cluster, History, HistoryOp, NodeIx, RscIx, Task};
 
-use super::facts::result_text;
+use super::facts::{printable_id, result_text};
 use super::when::ctime;
 use super::{View, display_name};
 use crate::render::report::Part;
@@ -26,6 +26,9 @@ pub fn fail_count(cluster: &Cluster, node: NodeIx, rsc: RscIx) -> (i64, Option<i
     let is_of = |attribute: &str, prefix: &str| {
         attribute.strip_prefix(prefix).is_some_and(|rest| {
             let name = rest.split('#').next().unwrap_or(rest);
+            // Old releases numbered the instances of anonymous clones here.
+            let base = name.rsplit_once(':').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit()));
+            let name = base.filter(|_| !resource.unique).map_or(name, |(base, _)| base);
             names.contains(&name)
         })
     };
@@ -68,7 +71,8 @@ fn entries<'a>(cluster: &'a Cluster, view: &View, detail: Detail) -> Vec<(NodeIx
         }
         let (count, last) = history.rsc.map_or((0, None), |rsc| fail_count(cluster, node, rsc));
         let mut ops: Vec<&HistoryOp> = history.ops.iter().filter(|op| is_shown(op)).collect();
-        ops.sort_by_key(|op| op.call);
+        // What is pending has no number yet.
+        ops.sort_by_key(|op| (op.call < 0, op.call));
         let empty = match detail {
             Detail::Failures => count == 0,
             Detail::Operations | Detail::Timing => ops.is_empty(),
@@ -113,15 +117,19 @@ pub fn operation_items(cluster: &Cluster, view: &View, detail: Detail) -> Vec<Pa
 }
 
 fn heading(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> String {
-    let Some(rsc) = entry.history.rsc.filter(|rsc| !cluster[*rsc].orphan) else {
+    let Some(rsc) = known(cluster, entry) else {
         return format!("{}: orphan", entry.history.id);
     };
     let threshold = cluster[rsc].migration_threshold.value();
-    let mut text = format!("{}: migration-threshold={threshold}", entry.history.id);
+    let id = match detail {
+        Detail::Failures => &*entry.history.id,
+        Detail::Operations | Detail::Timing => shown_id(cluster, entry),
+    };
+    let mut text = format!("{id}: migration-threshold={threshold}");
     if entry.count > 0 || detail == Detail::Failures {
         text.push_str(&format!(" fail-count={}", entry.count));
     }
-    if let Some(last) = entry.last {
+    if let Some(last) = entry.last.filter(|_| entry.count > 0) {
         text.push_str(&format!(" last-failure='{}'", ctime(last)));
     }
     text
@@ -137,7 +145,8 @@ fn op_text(op: &HistoryOp, detail: Detail) -> String {
         facts.extend(op.last_change.map(|t| format!("last-rc-change=\"{}\"", ctime(t))));
         facts.extend(op.exec_time.map(|t| format!("exec-time=\"{t}ms\"")));
         facts.extend(op.queue_time.map(|t| format!("queue-time=\"{t}ms\"")));
-        facts.push(format!("rc={} ({})", op.rc, result_text(op.rc)));
+        let rc = op.rc.max(0);
+        facts.push(format!("rc={rc} ({})", result_text(rc)));
     }
     if !facts.is_empty() {
         text.push_str(": ");
@@ -156,12 +165,25 @@ pub fn history_element(cluster: &Cluster, view: &View, detail: Detail) -> Option
         }
         list.push(element);
     }
-    (!list.nodes().is_empty()).then_some(list)
+    // It is there even if nothing was done on any node that has a state.
+    let known = cluster.nodes.iter().any(|n| n.has_state);
+    (known || !list.nodes().is_empty()).then_some(list)
+}
+
+/// The name of a history as lists show it: without the number of an instance that has no name of
+/// its own.
+fn shown_id<'a>(cluster: &'a Cluster, entry: &'a Entry<'_>) -> &'a str {
+    known(cluster, entry).map_or(&*entry.history.id, |rsc| printable_id(&cluster[rsc]))
+}
+
+/// The resource of a history, if it is configured: an instance too many still belongs to its clone.
+fn known(cluster: &Cluster, entry: &Entry<'_>) -> Option<RscIx> {
+    entry.history.rsc.filter(|r| !cluster[*r].orphan || cluster[*r].parent.is_some())
 }
 
 fn entry_element(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> Element {
-    let mut element = Element::new("resource_history").with("id", &entry.history.id);
-    let known = entry.history.rsc.filter(|rsc| !cluster[*rsc].orphan);
+    let mut element = Element::new("resource_history").with("id", shown_id(cluster, entry));
+    let known = known(cluster, entry);
     element.set_attr("orphan", if known.is_some() { "false" } else { "true" });
     if let Some(rsc) = known {
         let threshold = cluster[rsc].migration_threshold.value();
@@ -169,7 +191,7 @@ fn entry_element(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> Elemen
         if entry.count > 0 {
             element.set_attr("fail-count", entry.count.to_string());
         }
-        if let Some(last) = entry.last {
+        if let Some(last) = entry.last.filter(|_| entry.count > 0) {
             element.set_attr("last-failure", ctime(last));
         }
     }
@@ -180,8 +202,8 @@ fn entry_element(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> Elemen
         let mut history = Element::new("operation_history")
             .with("call", op.call.to_string())
             .with("task", task_word(op))
-            .with("rc", op.rc.to_string())
-            .with("rc_text", result_text(op.rc));
+            .with("rc", op.rc.max(0).to_string())
+            .with("rc_text", result_text(op.rc.max(0)));
         if op.interval > 0 {
             history.set_attr("interval", format!("{}ms", op.interval));
         }

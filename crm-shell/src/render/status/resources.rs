@@ -39,6 +39,8 @@ pub fn resource_items(cluster: &Cluster, view: &View) -> Vec<Part> {
 fn resource_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Option<Part> {
     match cluster[rsc].variant {
         Variant::Primitive => primitive_part(cluster, view, rsc),
+        // With everything in its place, a group of which nothing runs is not there either.
+        Variant::Group(_) if !view.inactive && !is_active(cluster, rsc, false) => None,
         Variant::Group(_) => Some(group_part(cluster, view, rsc)),
         Variant::Clone(_) => Some(clone_part(cluster, view, rsc)),
         Variant::Bundle(_) => Some(bundle_part(cluster, view, rsc)),
@@ -96,7 +98,7 @@ fn primitive_line(
     }
     if let Some(node) = node {
         line.push(' ');
-        line.push_str(&display_name(cluster, view, node));
+        line.push_str(&cluster[node].name);
     }
     if shown == Role::Stopped
         && let Some(probe) = failed_probe(cluster, rsc, node)
@@ -270,7 +272,7 @@ fn clone_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
         parts.extend(names_item(cluster, view, title, nodes));
     }
     let max = resource.clone_data().map_or(0, |c| c.max as usize);
-    if view.inactive && !resource.unique && max > active {
+    if view.inactive && !view.detail && !resource.unique && max > active {
         parts.extend(stopped_items(cluster, view, rsc));
     }
     let mut notes = Vec::new();
@@ -373,6 +375,16 @@ fn bundle_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
         parts.push(Part::item(primitive_line(cluster, view, shown, &name, node, true)));
     }
     Part::list(title, parts)
+}
+
+/// What runs on a node, one line an agent.
+pub fn brief_node_items(cluster: &Cluster, running: &[RscIx]) -> Vec<Part> {
+    let mut agents: BTreeMap<String, usize> = BTreeMap::new();
+    for &rsc in running {
+        *agents.entry(agent_name(&cluster[rsc].agent)).or_default() += 1;
+    }
+    let line = |(agent, count)| Part::item(format!("{count}\t({agent}):\tActive "));
+    agents.into_iter().map(line).collect()
 }
 
 /// One line an agent and node (O-89).

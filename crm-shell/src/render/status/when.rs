@@ -8,9 +8,10 @@ pub fn ctime(epoch: i64) -> String {
     zoned(epoch, "%a %b %e %H:%M:%S %Y")
 }
 
-/// A time with its offset, as XML output has it.
+/// A time with its offset (`Z` for none), as XML output has it.
 pub fn offset_time(epoch: i64) -> String {
-    zoned(epoch, "%Y-%m-%d %H:%M:%S %:z")
+    let text = zoned(epoch, "%Y-%m-%d %H:%M:%S %:z");
+    text.strip_suffix(" +00:00").map_or(text.clone(), |time| format!("{time}Z"))
 }
 
 fn zoned(epoch: i64, format: &str) -> String {

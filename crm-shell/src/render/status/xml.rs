@@ -163,8 +163,7 @@ fn clone(cluster: &Cluster, view: &View, rsc: RscIx) -> Element {
 
 fn push_children(cluster: &Cluster, view: &View, rsc: RscIx, element: &mut Element) {
     for &child in &cluster[rsc].children {
-        let shown = !cluster[child].orphan || is_active(cluster, child, false);
-        if shown && view.wants_resource(cluster, child) {
+        if view.wants_resource(cluster, child) {
             element.push(resource(cluster, view, child));
         }
     }

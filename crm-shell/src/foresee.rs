@@ -174,7 +174,7 @@ fn placement(cluster: &Cluster) -> Placement {
 }
 
 /// Why a resource is where it is, on all nodes or on one, or a node in its state; text, and the
-/// same as JSON.
+/// same as JSON. A connection and its node have one name: `of_node` asks for the node.
 ///
 /// # Errors
 /// Nobody knows the name; see [`document`].
@@ -182,13 +182,14 @@ pub fn why(
     base: &Element,
     name: &str,
     on: Option<&str>,
+    of_node: bool,
 ) -> Result<(String, serde_json::Value), Failure> {
     let configuration = base.child("configuration").cloned();
     let configuration = configuration.unwrap_or_else(|| Element::new("configuration"));
     let cib = document(base, &configuration)?;
     let cluster = decide(&cib).cluster;
     let json = |r: Result<serde_json::Value, serde_json::Error>| r.unwrap_or_default();
-    if let Some(rsc) = cluster.resource(name) {
+    if let Some(rsc) = cluster.resource(name).filter(|_| !of_node) {
         let mut report = explain::resource(&cluster, rsc);
         if let Some(node) = on {
             let Some(node) = find_node(&cluster, node) else {
@@ -202,7 +203,8 @@ pub fn why(
         let report = explain::node(&cluster, node);
         return Ok((report.to_string(), json(serde_json::to_value(&report))));
     }
-    Err(format!("why: {name} not found: there is no such resource or node").into())
+    let kind = if of_node { "node" } else { "resource or node" };
+    Err(format!("why: {name} not found: there is no such {kind}").into())
 }
 
 fn find_node(cluster: &Cluster, name: &str) -> Option<NodeIx> {

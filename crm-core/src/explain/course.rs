@@ -76,9 +76,10 @@ fn unmanaged(cluster: &Cluster, rsc: RscIx) -> Reason {
     let r = &cluster[rsc];
     let name = &r.id;
     for option in ["maintenance", "is-managed"] {
-        if let Some(id) = meta(cluster, rsc, option) {
+        if meta(cluster, rsc, option).is_some() || r.meta.get(option).is_some() {
             let text = format!("{name} is not managed ({option})");
-            return Reason::new(text, Origin::Cib { id });
+            let id = meta(cluster, rsc, option).map(|id| Origin::Cib { id });
+            return Reason::new(text, id.unwrap_or_else(|| named(cluster, rsc)));
         }
     }
     if let Some(&node) = r.active_on.iter().find(|&&n| cluster[n].maintenance) {
@@ -316,7 +317,8 @@ fn stopped(cluster: &Cluster, rsc: RscIx) -> Step {
     if is_to_stop(cluster, rsc) {
         return (None, Some(Ground::Resource(rsc, Fact::NextRole)));
     }
-    let at = r.active_on.first().or_else(|| main_obstacle(cluster, rsc));
+    let outside = |n: &&NodeIx| !is_inside(cluster, rsc, **n);
+    let at = r.active_on.iter().find(outside).or_else(|| main_obstacle(cluster, rsc));
     let Some(&node) = at.or_else(|| cluster.node_order.first()) else {
         return (Some(Reason::new(format!("{name} has no node"), named(cluster, rsc))), None);
     };
@@ -330,15 +332,26 @@ fn stopped(cluster: &Cluster, rsc: RscIx) -> Step {
     }
 }
 
+/// True for the node that a resource is the connection to, or the container of.
+fn is_inside(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> bool {
+    let connection = cluster[node].connection;
+    connection == Some(rsc) || connection.is_some_and(|c| cluster[c].container == Some(rsc))
+}
+
 /// The node whose obstacle tells most: one that is available.
 fn main_obstacle(cluster: &Cluster, rsc: RscIx) -> Option<&NodeIx> {
-    let known = |n: &&NodeIx| cluster[rsc].allowed.get(**n).is_some();
+    let known =
+        |n: &&NodeIx| cluster[rsc].allowed.get(**n).is_some() && !is_inside(cluster, rsc, **n);
     let usable = |n: &&NodeIx| known(n) && cluster[**n].available();
     cluster.node_order.iter().find(usable).or_else(|| cluster.node_order.iter().find(known))
 }
 
 /// What keeps a leaf that gets no node from this one.
 pub(super) fn obstacle(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Step {
+    if is_inside(cluster, rsc, node) {
+        let text = "it cannot run inside itself (P-68)";
+        return (Some(Reason::new(text, Origin::Rule { rule: "P-68" })), None);
+    }
     let own = ban(cluster, rsc, node).map(|step| (rsc, step));
     if own.is_none() && !cluster[node].available() {
         return (None, Some(Ground::Node(node, NodeFact::Unavailable)));

@@ -110,12 +110,18 @@ fn fencing(cluster: &Cluster, node: NodeIx) -> Option<FencingReport> {
     let because = chain(cluster, Some(Ground::Node(node, fact)), false);
     let own = own_actions(cluster, node).into_iter();
     let down = |key: &Key| matches!(key, Key::Fence(_, how) if &**how != "on");
-    let action = own
-        .filter(|&a| cluster.journal.is_in_graph(a))
-        .find(|&a| cluster[a].task == Task::Fence && down(&cluster[a].key));
-    let waits_for = match action {
-        Some(action) => earlier(cluster, action),
-        None => impossible(cluster, node),
+    let fencings: Vec<ActionIx> = own
+        .filter(|&a| cluster[a].task == Task::Fence && down(&cluster[a].key))
+        .filter(|&a| chain::concerns(cluster, a))
+        .collect();
+    let action = fencings.iter().copied().find(|&a| cluster.journal.is_in_graph(a));
+    let waits_for = match (action, fencings.first()) {
+        (Some(action), _) => earlier(cluster, action),
+        (None, Some(&held)) => {
+            let reasons = chain(cluster, cluster.journal.of_held(held), true);
+            reasons.into_iter().map(|reason| reason.text).collect()
+        }
+        (None, None) => impossible(cluster, node),
     };
     Some(FencingReport { because, possible: action.is_some(), waits_for })
 }

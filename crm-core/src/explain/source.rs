@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::scheduler::model::{Cause, Cluster, ColocationIx, NodeIx, RscIx};
+use crate::scheduler::model::{Block, Cause, Cluster, ColocationIx, NodeIx, RscIx};
 
 /// What is named as the end of an explanation: something in the CIB, or a documented rule.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -164,15 +164,16 @@ fn by_rule(cause: Cause) -> Source {
 
 /// The id of the block that sets a meta attribute of a resource.
 pub(super) fn meta(cluster: &Cluster, rsc: RscIx, name: &str) -> Option<Arc<str>> {
-    let has = |pairs: &[(Arc<str>, Arc<str>)]| pairs.iter().any(|(n, _)| &**n == name);
+    // What the cluster adds itself has no block in the document, and so no id.
+    let has = |b: &Block| !b.id.is_empty() && b.pairs.iter().any(|(n, _)| &**n == name);
     let mut holder = Some(rsc);
     while let Some(r) = holder {
-        if let Some(block) = cluster[r].meta_blocks.iter().find(|b| has(&b.pairs)) {
+        if let Some(block) = cluster[r].meta_blocks.iter().find(|b| has(b)) {
             return Some(block.id.clone());
         }
         holder = cluster[r].parent;
     }
-    cluster.rsc_defaults.iter().find(|b| has(&b.pairs)).map(|b| b.id.clone())
+    cluster.rsc_defaults.iter().find(|b| has(b)).map(|b| b.id.clone())
 }
 
 fn stickiness(cluster: &Cluster, rsc: RscIx) -> Source {

@@ -131,7 +131,10 @@ impl fmt::Display for ResourceReport {
             Some(node) if !self.held.is_empty() => {
                 write!(f, "{name} is to run on {node} and cannot start there now")?;
             }
-            Some(node) => write!(f, "{name} runs on {node}: {}", self.verdict)?,
+            Some(node) if self.active.contains(node) => {
+                write!(f, "{name} runs on {node}: {}", self.verdict)?;
+            }
+            Some(node) => write!(f, "{name} will run on {node}: {}", self.verdict)?,
             None if self.verdict == Verdict::SeeParts => write!(f, "{name}: {}", self.verdict)?,
             None => write!(f, "{name} does not run: {}", self.verdict)?,
         }

@@ -9,12 +9,21 @@ use crate::session::{Call, Failure, Outcome, Session};
 
 /// `why`
 pub fn why(session: &mut Session, call: &Call<'_>) -> Outcome {
+    explain(session, call, false)
+}
+
+/// `node why`
+pub fn why_node(session: &mut Session, call: &Call<'_>) -> Outcome {
+    explain(session, call, true)
+}
+
+fn explain(session: &mut Session, call: &Call<'_>, of_node: bool) -> Outcome {
     editor::settle(session)?;
     session.editor = None;
     let name = call.arguments[0].text.clone();
     let base = session.access.cib()?;
     let on = call.arguments.get(1).map(|a| a.text.as_str());
-    let (text, json) = foresee::why(&base, &name, on)?;
+    let (text, json) = foresee::why(&base, &name, on, of_node)?;
     if session.printer.json {
         return session.printer.print_json(&json);
     }

@@ -118,7 +118,7 @@ pub const COMMANDS: &[Command] = &[
         "why a node is in its state, and what its fencing waits for",
         (1, Some(1)),
         NODE,
-        Action::Run(crate::levels::foresight::why),
+        Action::Run(crate::levels::foresight::why_node),
     ),
     Command::new(
         "server",

@@ -218,6 +218,9 @@ fn fence_guest(cluster: &mut Cluster, node: NodeIx) {
             // The host's fencing implies the container's stop.
             if let Some(host) = cluster[stop].node {
                 let parent = fence_op(cluster, host, None, false, None, false);
+                let guest = cluster.is_guest(host);
+                let fact = if guest { NodeFact::Reset } else { NodeFact::Unclean };
+                cluster.journal.needed(parent, Ground::Node(host, fact));
                 link_by(cluster, OrderRule::Fencing, parent, fence, after);
             }
         }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::scheduler::model::{
-    Action, ActionIx, Cluster, Fact, Ground, Key, Marks, Needs, NodeFact, NodeIx, OrderRule,
-    QuorumPolicy, Relation, Requires, Role, RscIx, Task,
+    Action, ActionIx, Cluster, Fact, Ground, Key, Marks, Needs, NodeFact, NodeIx, QuorumPolicy,
+    Requires, Role, RscIx, Task,
 };
 
 use super::fencing::{can_fence, mark_for_fencing, order_before_clearing};
@@ -202,7 +202,7 @@ fn update_runnable(cluster: &mut Cluster, ix: ActionIx, rsc: RscIx) {
         cluster[ix].marks.clear(Marks::RUNNABLE);
         cluster.journal.held(ix, Ground::Node(node, NodeFact::Unavailable));
         if cluster[ix].task == Task::Stop && cluster[rsc].managed && !unclean {
-            let ground = Ground::Action(ix, Relation::Rule(OrderRule::Fencing));
+            let ground = Ground::Membership(node, "it is offline and something has to stop there");
             mark_for_fencing(cluster, node, ground, "stop is unrunnable", false);
         }
     } else if !on_dc && state.pending {

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use crate::Score;
 use crate::rules::Moment;
 
 pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
@@ -202,6 +203,31 @@ impl Cluster {
             stack.extend(self[next].children.iter().rev());
         }
         all
+    }
+
+    /// Adds to the scores of a resource and everything below it on one node, making entries from
+    /// the node's own score where there are none (P-21).
+    pub fn add_score(&mut self, rsc: RscIx, node: NodeIx, score: Score, cause: Cause) {
+        let (base, discovery) = (self[node].score, self.initial_discovery(node));
+        for each in self.descendants(rsc) {
+            let table = &mut self[each].allowed;
+            if table.get(node).is_none() {
+                table.insert(node, base, discovery, Cause::NodeScore);
+            }
+            table.add(node, score, cause);
+        }
+    }
+
+    /// [`add_score`](Cluster::add_score) on every node.
+    pub fn add_score_everywhere(&mut self, rsc: RscIx, score: Score, cause: Cause) {
+        for node in 0..self.nodes.len() {
+            self.add_score(rsc, NodeIx::next(node), score, cause);
+        }
+    }
+
+    /// The discovery mode that an entry for the node starts with (P-129).
+    pub fn initial_discovery(&self, node: NodeIx) -> Discovery {
+        if self[node].discover_never { Discovery::Never } else { Discovery::Always }
     }
 
     /// Adds a remark.

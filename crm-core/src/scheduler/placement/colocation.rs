@@ -9,7 +9,7 @@ use crate::scheduler::model::{
     Cause, Cluster, Colocation, ColocationIx, NodeIx, Role, RscIx, Variant,
 };
 
-use super::{Placement, initial_discovery};
+use super::Placement;
 
 /// Which of a resource's two lists of colocations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -349,7 +349,7 @@ impl Placement<'_> {
     fn insert_banned(&mut self, dependent: RscIx, nodes: &[NodeIx], cause: Cause) {
         for &node in nodes {
             if self.c[dependent].allowed.get(node).is_none() {
-                let discovery = initial_discovery(self.c, node);
+                let discovery = self.c.initial_discovery(node);
                 let table = &mut self.c[dependent].allowed;
                 table.insert(node, Score::MINUS_INFINITY, discovery, cause);
             }

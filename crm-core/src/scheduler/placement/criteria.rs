@@ -4,14 +4,12 @@ use crate::Score;
 use crate::scheduler::input::failcount;
 use crate::scheduler::model::{Cause, Cluster, Discovery, NodeIx, RscIx, Task};
 
-use super::prefer;
-
 /// A resource locked to a node may not run on any other (P-61, I-215).
 pub(super) fn apply_shutdown_locks(cluster: &mut Cluster) {
     for rsc in cluster.all_resources() {
         let Some((locked, _)) = cluster[rsc].lock else { continue };
         for node in (0..cluster.nodes.len()).map(NodeIx::next).filter(|&n| n != locked) {
-            prefer(cluster, rsc, node, Score::MINUS_INFINITY, Cause::ShutdownLock);
+            cluster.add_score(rsc, node, Score::MINUS_INFINITY, Cause::ShutdownLock);
         }
     }
 }
@@ -25,7 +23,7 @@ pub(super) fn apply_stickiness(cluster: &mut Cluster) {
             continue;
         }
         if cluster.options.symmetric || r.allowed.get(node).is_some() {
-            prefer(cluster, rsc, node, cluster[rsc].stickiness, Cause::Stickiness);
+            cluster.add_score(rsc, node, cluster[rsc].stickiness, Cause::Stickiness);
         }
     }
 }
@@ -52,7 +50,7 @@ fn ban_after_failures(cluster: &mut Cluster, rsc: RscIx, nodes: &[NodeIx]) {
     for &node in nodes {
         if !clears_fail_count(cluster, rsc, node) && threshold_reached(cluster, rsc, node) {
             let banned = if cluster[rsc].unique { rsc } else { cluster.top_of(rsc) };
-            prefer(cluster, banned, node, Score::MINUS_INFINITY, Cause::FailureThreshold);
+            cluster.add_score(banned, node, Score::MINUS_INFINITY, Cause::FailureThreshold);
         }
     }
 }

@@ -5,8 +5,6 @@ use crate::scheduler::model::{
     Cause, Cluster, Discovery, Location, LocationIx, NodeIx, Role, RscIx, Variant,
 };
 
-use super::initial_discovery;
-
 /// Notes every entry at its resource, then applies all in reverse order of creation (P-52).
 pub(super) fn apply_all(cluster: &mut Cluster) {
     for ix in (0..cluster.locations.len()).map(LocationIx::next) {
@@ -81,7 +79,7 @@ fn apply_to_one(
 
 fn add_or_insert(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, score: Score, cause: Cause) {
     if !cluster[rsc].allowed.add(node, score, cause) {
-        let discovery = initial_discovery(cluster, node);
+        let discovery = cluster.initial_discovery(node);
         cluster[rsc].allowed.insert(node, score, discovery, cause);
     }
 }

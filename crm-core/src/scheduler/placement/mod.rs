@@ -31,9 +31,7 @@ use std::sync::Arc;
 
 use crate::Score;
 
-use super::model::{
-    Cause, Cluster, Discovery, NodeIx, PlacementStrategy, Role, RscIx, ScoreTable, Variant,
-};
+use super::model::{Cause, Cluster, NodeIx, PlacementStrategy, Role, RscIx, ScoreTable, Variant};
 
 /// One printed score (P-147) or amount (O-101).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,34 +229,8 @@ impl<'a> Placement<'a> {
     }
 }
 
-/// Adds a score on one node to a resource and everything below it, inserting the node with its
-/// own score where it is missing (P-21).
-fn prefer(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, score: Score, cause: Cause) {
-    for child in 0..cluster[rsc].children.len() {
-        let child = cluster[rsc].children[child];
-        prefer(cluster, child, node, score, cause);
-    }
-    insert_missing(cluster, rsc, node);
-    cluster[rsc].allowed.add(node, score, cause);
-}
-
 /// Adds −INFINITY on every node of the cluster, dropping an assignment (P-21).
 fn ban_everywhere(cluster: &mut Cluster, rsc: RscIx, cause: Cause) {
-    for node in 0..cluster.nodes.len() {
-        prefer(cluster, rsc, NodeIx::next(node), Score::MINUS_INFINITY, cause);
-    }
+    cluster.add_score_everywhere(rsc, Score::MINUS_INFINITY, cause);
     cluster[rsc].assigned = None;
-}
-
-/// Puts a node into the table of a resource with the node's own score, unless it is there.
-fn insert_missing(cluster: &mut Cluster, rsc: RscIx, node: NodeIx) {
-    if cluster[rsc].allowed.get(node).is_none() {
-        let (score, discovery) = (cluster[node].score, initial_discovery(cluster, node));
-        cluster[rsc].allowed.insert(node, score, discovery, Cause::NodeScore);
-    }
-}
-
-/// The discovery mode that an entry for the node starts with (P-129).
-fn initial_discovery(cluster: &Cluster, node: NodeIx) -> Discovery {
-    if cluster[node].discover_never { Discovery::Never } else { Discovery::Always }
 }

@@ -9,7 +9,7 @@ use crate::scheduler::model::{
     Cause, ColocationIx, NodeIx, PlacementStrategy, Role, RscIx, Variant,
 };
 
-use super::{Placement, ScoreLine, prefer};
+use super::{Placement, ScoreLine};
 
 /// Amounts by name.
 type Demand = BTreeMap<Arc<str>, i64>;
@@ -92,7 +92,7 @@ impl Placement<'_> {
         }
         for &node in &usable {
             if !self.fits(node, &demand) {
-                prefer(self.c, leaf, node, Score::MINUS_INFINITY, Cause::Capacity);
+                self.c.add_score(leaf, node, Score::MINUS_INFINITY, Cause::Capacity);
             }
         }
         freest.filter(|_| !fits_together)

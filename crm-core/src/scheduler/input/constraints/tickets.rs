@@ -7,7 +7,6 @@ use crate::scheduler::model::{
     TicketIx,
 };
 
-use super::super::resources::add_score_everywhere;
 use super::targets::{Set, Target};
 use super::{Reader, complain};
 
@@ -139,7 +138,7 @@ fn apply(
         }
     };
     if ban {
-        add_score_everywhere(cluster, leaf, Score::MINUS_INFINITY, cause);
+        cluster.add_score_everywhere(leaf, Score::MINUS_INFINITY, cause);
     }
     if lost && role_matches {
         match policy {

@@ -5,7 +5,6 @@ use crate::scheduler::actions;
 use crate::scheduler::digest::{self, Verdict};
 use crate::scheduler::input::failcount;
 use crate::scheduler::input::ops::op_config;
-use crate::scheduler::input::resources::{add_score, add_score_everywhere};
 use crate::scheduler::model::{
     Cause, CheckKind, Cluster, DeferredCheck, Fact, FailedOp, Ground, HistoryIx, NodeFact, NodeIx,
     OnFail, Remark, Role, RscIx, Severity, Task,
@@ -115,7 +114,7 @@ impl Reader<'_> {
             self.success(cluster, entry, target, *last_failure, on_fail);
             list_failed(cluster, entry);
             let banned = shared(cluster, entry.rsc);
-            add_score(cluster, banned, entry.node, Score::MINUS_INFINITY, Cause::Failure);
+            cluster.add_score(banned, entry.node, Score::MINUS_INFINITY, Cause::Failure);
             entry.note_failure(cluster, banned);
             return;
         }
@@ -149,7 +148,7 @@ impl Reader<'_> {
             if config.on_fail == OnFail::Ignore {
                 *on_fail = OnFail::Ban;
             }
-            add_score(cluster, everyone, node, ban, Cause::Failure);
+            cluster.add_score(everyone, node, ban, Cause::Failure);
             entry.note_failure(cluster, everyone);
             self.failure(cluster, entry, outcome, &config, last_failure, on_fail);
             return;
@@ -178,11 +177,11 @@ impl Reader<'_> {
         self.failure(cluster, entry, outcome, &config, last_failure, on_fail);
         match outcome.status {
             status::HARD | status::NO_FENCE_DEVICE | status::NO_SECRETS => {
-                add_score(cluster, everyone, node, ban, Cause::Failure);
+                cluster.add_score(everyone, node, ban, Cause::Failure);
                 entry.note_failure(cluster, everyone);
             }
             status::FATAL => {
-                add_score_everywhere(cluster, everyone, ban, Cause::Failure);
+                cluster.add_score_everywhere(everyone, ban, Cause::Failure);
                 entry.note_failure(cluster, everyone);
             }
             _ => {}
@@ -293,7 +292,7 @@ impl Reader<'_> {
                 }
             }
             OnFail::Ban => {
-                add_score(cluster, rsc, node, Score::MINUS_INFINITY, Cause::Failure);
+                cluster.add_score(rsc, node, Score::MINUS_INFINITY, Cause::Failure);
             }
             OnFail::Block => {
                 cluster[rsc].managed = false;

@@ -162,7 +162,7 @@ pub(super) fn orphan(cluster: &mut Cluster, history: HistoryIx) -> Option<RscIx>
         resources::orphan_connection(cluster, rsc);
     }
     if cluster.options.stop_orphans {
-        resources::add_score_everywhere(cluster, rsc, Score::MINUS_INFINITY, Cause::Orphan);
+        cluster.add_score_everywhere(rsc, Score::MINUS_INFINITY, Cause::Orphan);
     } else {
         cluster[rsc].managed = false;
     }

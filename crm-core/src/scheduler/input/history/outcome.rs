@@ -3,7 +3,6 @@
 use crate::Score;
 use crate::scheduler::actions;
 use crate::scheduler::input::ops::OpConfig;
-use crate::scheduler::input::resources::add_score;
 use crate::scheduler::model::{Cause, Cluster, Fact, OnFail, Remark, Role, RscIx, Task, Variant};
 
 use super::entry::{Outcome, list_failed, maskable_probe, rc, set_active, status};
@@ -157,7 +156,7 @@ impl Reader<'_> {
         }
         match task {
             Some(Task::Stop) => {
-                add_score(cluster, rsc, node, Score::MINUS_INFINITY, Cause::Failure);
+                cluster.add_score(rsc, node, Score::MINUS_INFINITY, Cause::Failure);
             }
             Some(Task::MigrateTo) => self.migrate_to_failed(cluster, entry),
             Some(Task::MigrateFrom) => self.migrate_from_failed(cluster, entry),

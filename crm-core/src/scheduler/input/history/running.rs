@@ -1,7 +1,6 @@
 //! Recording where a resource is active (I-163 to I-165, I-168).
 
 use crate::Score;
-use crate::scheduler::input::resources::add_score;
 use crate::scheduler::model::{
     Cause, Cluster, Discovery, Fact, Ground, MultipleActive, NodeIx, Requires, Role, RscIx,
     ScoreTable, Variant,
@@ -35,7 +34,7 @@ pub(super) fn add_running(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, faile
         }
     }
     if !cluster[rsc].managed {
-        add_score(cluster, rsc, node, Score::INFINITY, Cause::Unmanaged);
+        cluster.add_score(rsc, node, Score::INFINITY, Cause::Unmanaged);
         let mut parent = cluster[rsc].parent;
         while let Some(p) = parent.filter(|_| cluster[node].online) {
             // Also where it is listed already: instances are sorted by the length of this list

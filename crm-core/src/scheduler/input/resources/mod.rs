@@ -256,26 +256,6 @@ pub fn default_nodes(cluster: &mut Cluster, rsc: RscIx) {
     }
 }
 
-/// Adds to the scores of a resource and everything below it on one node, making entries from the
-/// node's own score where there are none (P-21).
-pub fn add_score(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, score: Score, cause: Cause) {
-    let base = cluster[node].score;
-    for each in cluster.descendants(rsc) {
-        let table = &mut cluster[each].allowed;
-        if table.get(node).is_none() {
-            table.insert(node, base, Discovery::Always, Cause::NodeScore);
-        }
-        table.add(node, score, cause);
-    }
-}
-
-/// [`add_score`] on every node.
-pub fn add_score_everywhere(cluster: &mut Cluster, rsc: RscIx, score: Score, cause: Cause) {
-    for i in 0..cluster.nodes.len() {
-        add_score(cluster, rsc, NodeIx::next(i), score, cause);
-    }
-}
-
 /// A resource with nothing known about it.
 pub fn blank(id: Arc<str>, xml_id: Arc<str>, variant: Variant) -> Resource {
     Resource {

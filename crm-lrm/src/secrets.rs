@@ -3,18 +3,73 @@
 //! A secret is a file `DIRECTORY/RESOURCE/PARAMETER`, readable by its owner only. It is read when
 //! the agent is called, goes into that agent's environment or input and nowhere else: results,
 //! logs and listings carry the reference.
+//!
+//! The daemons keep the files of all nodes alike: every change goes through the ring as a
+//! [`Secret`] with a stamp, and of two the later one holds. The stamp of a file is its time of
+//! modification, so that a file that was put there by hand counts, too; a secret that was deleted
+//! leaves an empty mark for a while, or a node that was away would bring it back.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What stands in the CIB instead of a secret (as Pacemaker).
 pub const REFERENCE: &str = "lrm://";
 
 /// The longest secret, in bytes.
-const LENGTH_MAX: u64 = 64 * 1024;
+pub const LENGTH_MAX: usize = 64 * 1024;
+/// How many there may be, deleted ones that are remembered included.
+pub const COUNT_MAX: usize = 1000;
+/// How long a deleted secret is remembered.
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// A value that is not to be shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// A secret as the daemons exchange it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Whose; without an instance number.
+    pub resource: String,
+    /// Which parameter.
+    pub parameter: String,
+    /// When it was set, in milliseconds of the epoch; the latest one holds.
+    pub stamp_ms: u64,
+    /// What; none: deleted.
+    pub value: Option<Hidden>,
+}
+
+impl Secret {
+    /// Why it cannot be kept, if it cannot.
+    ///
+    /// # Errors
+    /// In words, without any part of the value.
+    pub fn check(&self) -> Result<(), String> {
+        place(Path::new(""), &self.resource, &self.parameter).map_err(|e| e.to_string())?;
+        match &self.value {
+            Some(value) if value.0.len() > LENGTH_MAX => {
+                Err(format!("a secret has at most {LENGTH_MAX} bytes"))
+            }
+            Some(value) if value.0.contains('\0') => Err("a secret has no null byte".into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this one replaces `other`. Of two with one stamp all nodes choose the same.
+    pub fn replaces(&self, other: &Secret) -> bool {
+        (self.stamp_ms, &self.value) > (other.stamp_ms, &other.value)
+    }
+}
 
 /// Why a secret cannot be had. No variant carries any part of it.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +147,73 @@ pub fn remove(directory: &Path, resource: &str, parameter: &str) -> io::Result<b
     }
 }
 
+/// Keeps what another node has set, or forgets what it has deleted.
+///
+/// # Errors
+/// The file cannot be written; an older value then stays.
+pub fn keep(directory: &Path, secret: &Secret) -> io::Result<()> {
+    let Secret { resource, parameter, stamp_ms, value } = secret;
+    let mark = mark(directory, resource, parameter)?;
+    let file = match value {
+        Some(value) => {
+            store(directory, resource, parameter, &value.0)?;
+            let _ = fs::remove_file(&mark);
+            place(directory, resource, parameter)?
+        }
+        None => {
+            remove(directory, resource, parameter)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory.join(resource))?;
+            fs::File::create(&mark)?;
+            mark
+        }
+    };
+    let stamp = UNIX_EPOCH + Duration::from_millis(*stamp_ms);
+    fs::File::options().write(true).open(file)?.set_modified(stamp)
+}
+
+/// All secrets of this node, deleted ones that are remembered included. What cannot be read, or
+/// others can read, is left out.
+pub fn all(directory: &Path) -> Vec<Secret> {
+    let entries = |at: &Path| fs::read_dir(at).into_iter().flatten().flatten();
+    let name = |entry: &fs::DirEntry| entry.file_name().to_str().map(str::to_owned);
+    let mut found = Vec::new();
+    for resource in entries(directory) {
+        for file in entries(&resource.path()) {
+            let (Some(resource), Some(file_name)) = (name(&resource), name(&file)) else {
+                continue;
+            };
+            let modified = file.metadata().and_then(|m| m.modified());
+            let Ok(modified) = modified else { continue };
+            let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let stamp_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+            let gone = file_name.strip_prefix('.').and_then(|n| n.strip_suffix(MARK));
+            let (parameter, value) = match gone {
+                Some(_) if modified.elapsed().is_ok_and(|age| age > REMEMBERED) => {
+                    let _ = fs::remove_file(file.path());
+                    continue;
+                }
+                Some(parameter) => (parameter.to_owned(), None),
+                None => match read(directory, &resource, &file_name) {
+                    Ok(value) => (file_name, Some(Hidden(value))),
+                    Err(_) => continue,
+                },
+            };
+            found.push(Secret { resource, parameter, stamp_ms, value });
+        }
+    }
+    found.sort_by(|a, b| (&a.resource, &a.parameter).cmp(&(&b.resource, &b.parameter)));
+    found.truncate(COUNT_MAX);
+    found
+}
+
+/// What the name of the mark of a deleted secret ends with.
+const MARK: &str = ".deleted";
+
+fn mark(directory: &Path, resource: &str, parameter: &str) -> io::Result<PathBuf> {
+    let path = place(directory, resource, parameter)?;
+    Ok(path.with_file_name(format!(".{parameter}{MARK}")))
+}
+
 fn place(directory: &Path, resource: &str, parameter: &str) -> io::Result<PathBuf> {
     let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains('/');
     if plain(resource) && plain(parameter) {
@@ -119,7 +241,7 @@ pub fn read(directory: &Path, resource: &str, parameter: &str) -> Result<String,
             path: path.display().to_string(),
         });
     }
-    if metadata.len() > LENGTH_MAX {
+    if metadata.len() > LENGTH_MAX as u64 {
         return Err(unreadable(io::ErrorKind::FileTooLarge));
     }
     let text = fs::read_to_string(&path).map_err(|error| unreadable(error.kind()))?;
@@ -166,6 +288,29 @@ mod tests {
         assert!(remove(directory.path(), "db", "password").unwrap());
         assert!(!remove(directory.path(), "db", "password").unwrap());
         assert!(store(directory.path(), "..", "x", "y").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_for_others_has_their_stamp_and_shows_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = |parameter: &str, stamp_ms, value: Option<&str>| Secret {
+            resource: "db".into(),
+            parameter: parameter.into(),
+            stamp_ms,
+            value: value.map(|v| Hidden(v.into())),
+        };
+        let now = UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        let (set, gone) = (secret("a", now, Some("s3cret")), secret("b", now + 5, None));
+        for known in [secret("b", now, Some("x")), set.clone(), gone.clone()] {
+            keep(directory.path(), &known).unwrap();
+        }
+        assert_eq!(all(directory.path()), [set.clone(), gone.clone()]);
+        assert!(!format!("{set:?}").contains("s3cret"), "{set:?}");
+        assert!(gone.replaces(&secret("b", now, Some("x"))) && !set.replaces(&set));
+        keep(directory.path(), &secret("b", 1, None)).unwrap();
+        assert_eq!(all(directory.path()), [set], "after a long time it is forgotten");
+        assert!(secret("../x", 1, None).check().is_err());
+        assert!(secret("a", 1, Some(&"x".repeat(LENGTH_MAX + 1))).check().is_err());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Surroundings {
     pub stored: mpsc::UnboundedReceiver<Result<Version, String>>,
     /// From local clients.
     pub requests: mpsc::Receiver<ToController>,
+    /// Where secrets are kept.
+    pub secrets: std::path::PathBuf,
     /// To those who watch.
     pub watchers: Watchers,
     /// What is remembered.
@@ -207,6 +209,13 @@ impl Driver {
             }
             Effect::Snapshot => {
                 self.store(Job::Snapshot(Box::new(self.controller.replica().clone())));
+            }
+            Effect::KeepSecret(secret) => {
+                // Rare and small: not worth a thread.
+                if let Err(error) = crm_lrm::secrets::keep(&self.around.secrets, &secret) {
+                    let (resource, parameter) = (&secret.resource, &secret.parameter);
+                    tracing::error!("the secret {parameter} of {resource} is not kept: {error}");
+                }
             }
             Effect::Plan { generation, cib, now_s } => {
                 self.planned_from = Some((generation, cib.clone(), now_s));

@@ -217,6 +217,15 @@ impl Cluster for Service {
         Ok(Response::new(proto::Empty {}))
     }
 
+    async fn update_secret(
+        &self,
+        request: Request<proto::SecretUpdate>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        self.authorize(&request)?;
+        self.done(Wanted::UpdateSecret(request.into_inner())).await?;
+        Ok(Response::new(proto::Empty {}))
+    }
+
     async fn query_attributes(
         &self,
         request: Request<proto::AttributeQuery>,

@@ -123,7 +123,8 @@ fn start(carried: Carried) -> Result<End, String> {
         .build()
         .map_err(|e| e.to_string())?;
     let end = runtime.block_on(async {
-        let controller = Controller::new(settings, replica);
+        let secrets = crm_lrm::secrets::all(&places.state.join("secrets"));
+        let controller = Controller::new(settings, replica).with_secrets(secrets);
         serve(&places, &local.name, controller, ring, journal, carried.agents).await
     });
     // Threads that still work for somebody (a plan, a device) are not waited for.
@@ -169,7 +170,9 @@ async fn serve(
     server::start(&socket, ask, watchers.clone(), journal.archive(), node)
         .map_err(|e| format!("cannot serve on {}: {e}", socket.display()))?;
     say(&format!("crmd: {node} is ready"));
+    let secrets = places.state.join("secrets");
     let around = Surroundings {
+        secrets,
         ring,
         events,
         lrm,

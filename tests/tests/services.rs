@@ -14,6 +14,12 @@ const ALERT: &str = "/usr/share/pacemaker/alerts/alert_file.sh.sample";
 const SCENES: &[Scene] = &[
     Scene { name: "alerts_reach_pacemakers_sample_agent", needs: &[DUMMY, ALERT], play: alerts },
     Scene {
+        name: "secrets_reach_every_node_and_nothing_shows_them",
+        needs: &[DUMMY],
+        play: secrets,
+    },
+    Scene { name: "a_reloadable_parameter_is_reloaded", needs: &[DUMMY], play: reload },
+    Scene {
         name: "a_daemon_that_dies_or_restarts_leaves_nginx_and_mariadb_alone",
         needs: &[
             "/usr/lib/ocf/resource.d/heartbeat/nginx",
@@ -160,4 +166,73 @@ fn adoption(s: &Stage) -> Result<(), Failed> {
     s.lab.power_on("n2")?;
     s.rest(&THREE)?;
     expect(services(s, "n2") == (Vec::new(), Vec::new()), "the new boot runs services")
+}
+
+const PASSWORD: &str = "c0rrect-h0rse";
+
+fn secrets(s: &Stage) -> Result<(), Failed> {
+    s.up(&THREE)?;
+    s.configure(
+        "n1",
+        "property stonith-enabled=false\n\
+         primitive dummy ocf:pacemaker:Dummy params passwd=none op monitor interval=5s\n\
+         location pinned dummy inf: n3",
+    )?;
+    s.rest(&THREE)?;
+    s.sh("n1", &format!("crm resource secret dummy set passwd {PASSWORD}"))?;
+    s.rest(&THREE)?;
+    let file = "cat /var/lib/crm/secrets/dummy/passwd";
+    for host in THREE {
+        expect(s.sh(host, file)? == PASSWORD, format!("{host} has another value"))?;
+        s.sh(host, "crm resource secret dummy check passwd")?;
+    }
+    // Nobody but the agent sees it: not the log, the status, the configuration or the CIB.
+    for host in THREE {
+        let shown = "crm configure show; crm cibadmin -Q; crm crm_mon -1; cat /var/log/crm.log; \
+                     cat /var/lib/crm/cib/*";
+        expect(!s.sh(host, shown)?.contains(PASSWORD), format!("{host} shows it"))?;
+    }
+    // A node that was down gets what it has missed when it joins.
+    s.lab.power_off("n2")?;
+    s.rest(&["n1", "n3"])?;
+    s.sh("n1", "crm resource secret dummy set passwd another")?;
+    s.up(&THREE)?;
+    s.until("n2 has the new value", || s.sh("n2", file).is_ok_and(|v| v == "another"))?;
+    expect(s.sh("n1", "crm resource secret dummy show passwd")? == "another", "show")?;
+    s.sh("n1", "crm resource secret dummy unstash passwd")?;
+    s.until("the file is gone", || s.sh("n2", file).is_err())?;
+    // The shell hides a password even there.
+    expect(s.sh("n1", "crm cibadmin -Q")?.contains("value=\"another\""), "not unstashed")
+}
+
+fn reload(s: &Stage) -> Result<(), Failed> {
+    s.up(&["solo"])?;
+    s.configure(
+        "solo",
+        "property stonith-enabled=false\n\
+         primitive d ocf:pacemaker:Dummy params fake=one op monitor interval=10s",
+    )?;
+    s.rest(&["solo"])?;
+    let actions = || {
+        let log = s.lab.disk("solo", "/var/log/crm.log").unwrap_or_default();
+        let text = String::from_utf8_lossy(&log).into_owned();
+        let of = |l: &str| {
+            let rest = l.split_once("operation: ")?.1;
+            let mut words = rest.split(' ');
+            let (action, resource) = (words.next()?, words.next()?);
+            (resource == "d").then(|| action.to_owned())
+        };
+        text.lines().filter_map(of).collect::<Vec<String>>()
+    };
+    let before = actions();
+    s.sh("solo", "crm resource param d set fake two")?;
+    s.rest(&["solo"])?;
+    let after = actions()[before.len()..].join(" ");
+    let restarted = after.contains("stop") || after.contains("start");
+    expect(after.contains("reload-agent") && !restarted, after)?;
+    let before = actions();
+    s.sh("solo", "crm resource param d set state /run/other.state")?;
+    s.rest(&["solo"])?;
+    let after = actions()[before.len()..].join(" ");
+    expect(after == "stop start monitor", after)
 }

@@ -146,6 +146,10 @@ impl Access for FileAccess {
         Err(AccessError::NeedsCluster("recording a failure"))
     }
 
+    fn update_secret(&mut self, _update: &proto::SecretUpdate) -> Result<()> {
+        Err(AccessError::NeedsCluster("secrets"))
+    }
+
     fn fence(&mut self, _request: &proto::FenceRequest) -> Result<String> {
         Err(AccessError::NeedsCluster("fencing"))
     }

@@ -155,6 +155,11 @@ impl Access for LiveAccess {
         self.call(REQUEST_TIMEOUT, async |c| c.update_ticket(update).await.map(drop))
     }
 
+    fn update_secret(&mut self, update: &proto::SecretUpdate) -> Result<()> {
+        let update = update.clone();
+        self.call(REQUEST_TIMEOUT, async |c| c.update_secret(update).await.map(drop))
+    }
+
     fn cleanup(&mut self, request: &proto::CleanupRequest) -> Result<Vec<String>> {
         let request = request.clone();
         self.call(REQUEST_TIMEOUT, async |c| Ok(c.cleanup(request).await?.into_inner().cleaned))

@@ -112,6 +112,12 @@ pub trait Access {
     /// See [`AccessError`].
     fn update_ticket(&mut self, update: &proto::TicketUpdate) -> Result<()>;
 
+    /// Sets or deletes a parameter that is kept out of the configuration, on every node.
+    ///
+    /// # Errors
+    /// [`AccessError::NeedsCluster`] for a file; see [`AccessError`].
+    fn update_secret(&mut self, update: &proto::SecretUpdate) -> Result<()>;
+
     /// Forgets operation history and failures; returns `resource on node` for each.
     ///
     /// # Errors

@@ -47,8 +47,8 @@ pub const COMMANDS: &[Command] = &[
     Command::new("scores", "scores", "the scores that decide placement", (0, Some(0)), &[], Action::Run(scores)),
     Command::new("trace", "trace <rsc> [<op>] [<interval>]", "let the agent write a trace of what it does", (1, Some(4)), RSC, Action::Run(trace)),
     Command::new("untrace", "untrace <rsc> [<op>] [<interval>]", "end a trace", (1, Some(3)), RSC, Action::Run(untrace)),
-    Command::new("secret", "secret <rsc> {set|stash|unstash|delete|show|check} <param> [<value>]", "parameters that are kept out of the configuration", (3, Some(4)), &[Argument::Resource, Argument::OneOf(secret::ACTIONS), Argument::Any], Action::Run(secret::secret))
-        .help("The value lies in a file of this node that only root can read; the configuration says lrm://. Set it on every node that may run the resource."),
+    Command::new("secret", "secret <rsc> {set|stash|unstash|delete|show|check|sync} <param> [<value>]", "parameters that are kept out of the configuration", (3, Some(4)), &[Argument::Resource, Argument::OneOf(secret::ACTIONS), Argument::Any], Action::Run(secret::secret))
+        .help("The values lie in files that only root can read, the same on every node; the configuration says lrm://. A node that is down gets them when it joins; sync sends this node's value to all."),
 ];
 
 /// Changes the configuration and commits at once.

@@ -1,11 +1,13 @@
 //! `resource secret`: parameters whose value is kept out of the configuration.
 //!
-//! The value lies in a file of this node; the configuration, and with it every other node, backup
-//! and log, has only the reference. Other nodes get theirs by the same command there.
+//! The values lie in files of the nodes; the configuration, and with it every backup, log and
+//! picture of the status, has only the reference. The daemon keeps the files of all nodes alike;
+//! with `CIB_file`, which has no daemon, the file of this node is all there is.
 
 use std::path::PathBuf;
 
 use crm_lrm::secrets::{self, REFERENCE};
+use crm_messaging::proto::SecretUpdate;
 
 use crate::editor::open;
 use crate::levels::resource::{change, not_found};
@@ -13,7 +15,7 @@ use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
 
 /// What can be done with a secret.
-pub const ACTIONS: &[&str] = &["set", "stash", "unstash", "delete", "show", "check"];
+pub const ACTIONS: &[&str] = &["set", "stash", "unstash", "delete", "show", "check", "sync"];
 
 const SET: &str = "instance_attributes";
 
@@ -28,28 +30,23 @@ pub fn secret(session: &mut Session, call: &Call<'_>) -> Outcome {
     let words = call.texts();
     let (id, action, name) = (words[0].as_str(), words[1].as_str(), words[2].as_str());
     let given = configured(session, call, id, name)?;
-    let fail = |error: std::io::Error| Failure::from(format!("{id}: {name}: {error}"));
     match (action, words.get(3)) {
         ("set", Some(value)) => {
-            secrets::store(&directory(), id, name, value).map_err(fail)?;
-            refer(session, id, name, REFERENCE)?;
-            elsewhere(session, id);
-            Ok(())
+            keep(session, id, name, Some(value))?;
+            refer(session, id, name, REFERENCE)
         }
         ("stash", None) => {
             let value = given.ok_or_else(|| missing(call, id, name))?;
             if value == REFERENCE {
                 return Err(format!("{id}: {name} is a secret already").into());
             }
-            secrets::store(&directory(), id, name, &value).map_err(fail)?;
-            refer(session, id, name, REFERENCE)?;
-            elsewhere(session, id);
-            Ok(())
+            keep(session, id, name, Some(&value))?;
+            refer(session, id, name, REFERENCE)
         }
         ("unstash", None) => {
             let value = value(id, name)?;
             refer(session, id, name, &value)?;
-            secrets::remove(&directory(), id, name).map_err(fail).map(|_| ())
+            keep(session, id, name, None)
         }
         ("delete", None) => {
             if given.as_deref() == Some(REFERENCE) {
@@ -58,11 +55,18 @@ pub fn secret(session: &mut Session, call: &Call<'_>) -> Outcome {
                     Ok(())
                 })?;
             }
-            match secrets::remove(&directory(), id, name).map_err(fail)? {
-                true => Ok(()),
-                false if given.as_deref() == Some(REFERENCE) => Ok(()),
-                false => Err(missing(call, id, name)),
+            let known = value(id, name).is_ok();
+            keep(session, id, name, None)?;
+            if known || given.as_deref() == Some(REFERENCE) {
+                return Ok(());
             }
+            Err(missing(call, id, name))
+        }
+        ("sync", None) => {
+            let value = value(id, name)?;
+            keep(session, id, name, Some(&value))?;
+            session.note(format!("{id}: every node has this node's {name} now"));
+            Ok(())
         }
         ("show", None) => {
             let value = value(id, name)?;
@@ -111,7 +115,18 @@ fn missing(call: &Call<'_>, id: &str, name: &str) -> Failure {
     Message::error(format!("{id}: {name} not found")).at(call.place(2)).into()
 }
 
-fn elsewhere(session: &mut Session, id: &str) {
-    session
-        .note(format!("this node has it now; do the same on every other node that may run {id}"));
+/// Sets or deletes a secret: on every node, nodes that are down when they join.
+fn keep(session: &mut Session, id: &str, name: &str, value: Option<&str>) -> Outcome {
+    if session.access.is_live() {
+        return Ok(session.access.update_secret(&SecretUpdate {
+            resource: id.to_string(),
+            parameter: name.to_string(),
+            value: value.map(str::to_string),
+        })?);
+    }
+    let kept = match value {
+        Some(value) => secrets::store(&directory(), id, name, value),
+        None => secrets::remove(&directory(), id, name).map(drop),
+    };
+    kept.map_err(|error| Failure::from(format!("{id}: {name}: {error}")))
 }

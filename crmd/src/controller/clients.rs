@@ -39,6 +39,8 @@ pub enum Request {
     UpdateAttribute(proto::AttributeUpdate),
     /// Change a ticket.
     UpdateTicket(proto::TicketUpdate),
+    /// Set or delete a parameter that is kept out of the configuration.
+    UpdateSecret(proto::SecretUpdate),
     /// Read node attributes.
     QueryAttributes(proto::AttributeQuery),
     /// Forget history and failures.
@@ -69,6 +71,7 @@ pub(super) enum Waiting {
         attribute: bool,
     },
     Attribute(RequestId),
+    Secret(RequestId),
     Ticket(RequestId),
     Cleanup(RequestId),
     Fail(RequestId),
@@ -164,6 +167,7 @@ impl Controller {
                     time_s: i64::try_from(self.now.wall_ms / 1000).unwrap_or(i64::MAX),
                 }));
             }
+            Request::UpdateSecret(update) => self.update_secret(id, update),
             Request::Cleanup(c) => self.cleanup(id, c),
             Request::Fail(f) => {
                 let request = self.wait(Waiting::Fail(id));
@@ -178,17 +182,17 @@ impl Controller {
         }
     }
 
-    fn wait(&mut self, waiting: Waiting) -> u64 {
+    pub(super) fn wait(&mut self, waiting: Waiting) -> u64 {
         self.requests += 1;
         self.waiting.insert(self.requests, waiting);
         self.requests
     }
 
-    fn reply(&mut self, id: RequestId, reply: Reply) {
+    pub(super) fn reply(&mut self, id: RequestId, reply: Reply) {
         self.out.push(Effect::Reply(id, reply));
     }
 
-    fn refuse(&mut self, id: RequestId, why: Refusal, text: String) {
+    pub(super) fn refuse(&mut self, id: RequestId, why: Refusal, text: String) {
         self.reply(id, Reply::Refused(why, text));
     }
 
@@ -212,7 +216,7 @@ impl Controller {
         self.reply(id, reply);
     }
 
-    fn commit_allowed(&self) -> Result<(), String> {
+    pub(super) fn commit_allowed(&self) -> Result<(), String> {
         if let Some(error) = &self.storage_error {
             return Err(format!("the disk of this node does not take commits: {error}"));
         }

@@ -41,6 +41,7 @@ impl Controller {
             Body::FenceOutcome(outcome) => self.on_fence_outcome(from, &outcome),
             Body::Fenced(fenced) => self.deliver_fenced(&fenced),
             Body::LeaseOver(lease) => self.deliver_lease_over(from, &lease),
+            Body::Secret(secret) => self.deliver_secret(from, &secret),
             Body::Away(away) => self.deliver_away(from, away.seconds),
             Body::Ask(ask) => self.on_ask(from, ask),
             Body::Answer(answer) => self.on_answer(&answer),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crm_core::cib::{Element, Version};
 use crm_core::transition::Graph;
 use crm_lrm::operation::{Operation, OperationResult};
+use crm_lrm::secrets::Secret;
 use crm_messaging::group::{NodeId, View};
 use crm_messaging::proto;
 use crm_messaging::proto::peer::Step;
@@ -177,6 +178,8 @@ pub enum Effect {
     Fence(FenceTask),
     /// A node is known to be off: the ring need not wait for it.
     DeclareDead(NodeId),
+    /// Write a secret to the disk, or remove it.
+    KeepSecret(Secret),
     /// Append a commit to the log.
     Store(Box<LogEntry>),
     /// Write the whole configuration, as the replica has it: it was taken from another member.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crm_core::cib::{Element, parse};
 use crm_messaging::group::{Departure, NodeId, View};
 use crm_messaging::proto::peer::envelope::Body;
-use crm_messaging::proto::peer::{Hello, Position, Rejoin, State};
+use crm_messaging::proto::peer::{Hello, Position, Rejoin, Secret, State};
 
 use super::coordinator::Duty;
 use super::join::{Resolution, resolve};
@@ -50,6 +50,8 @@ pub(super) struct Exchange {
     resolution: Resolution,
     state: Option<State>,
     rejoined: BTreeMap<NodeId, Element>,
+    /// What the takers told.
+    secrets: Vec<Secret>,
 }
 
 impl Controller {
@@ -155,6 +157,7 @@ impl Controller {
                 let state =
                     parse(&rejoin.node_state).unwrap_or_else(|_| Element::new("node_state"));
                 e.rejoined.insert(from, state);
+                e.secrets.extend(rejoin.secrets.iter().cloned());
                 self.check_exchange();
             }
             _ => {}
@@ -184,6 +187,7 @@ impl Controller {
                 cib: self.replica.cib().to_string(),
                 chain: self.replica.chain().0.to_vec().into(),
                 links: self.replica.links_to_wire(),
+                secrets: self.vault.to_wire(),
             };
             self.send(Body::State(state));
         }
@@ -194,13 +198,15 @@ impl Controller {
                 _ => String::new(),
             };
             let ring = Some(ring_to_wire(self.ring()));
-            self.send(Body::Rejoin(Rejoin { ring, node_state }));
+            let secrets = self.vault.to_wire();
+            self.send(Body::Rejoin(Rejoin { ring, node_state, secrets }));
         }
         self.phase = Phase::Exchange(Box::new(Exchange {
             hellos,
             resolution,
             state: None,
             rejoined: BTreeMap::new(),
+            secrets: Vec::new(),
         }));
         self.check_exchange();
     }
@@ -242,6 +248,8 @@ impl Controller {
             }
         }
         self.take_own_knowledge(&e.rejoined, &e.hellos);
+        e.state.iter().for_each(|state| self.take_secrets(&state.secrets));
+        self.take_secrets(&e.secrets);
         let left = e
             .resolution
             .holders

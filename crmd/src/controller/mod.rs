@@ -23,6 +23,7 @@ mod local;
 mod membership;
 pub mod replica;
 mod report;
+mod secrets;
 #[cfg(test)]
 mod simulation;
 pub mod status;
@@ -47,6 +48,7 @@ use fencing::Witnessed;
 use local::Local;
 use membership::Phase;
 use replica::Replica;
+use secrets::Vault;
 
 /// Who this member is, and whom it may meet.
 #[derive(Clone, Debug)]
@@ -96,6 +98,7 @@ pub struct Controller {
     storage_retry: Option<Duration>,
     local: Local,
     damping: Damping,
+    vault: Vault,
     duty: Option<Duty>,
     /// Fencing orders that were given and not yet recorded as done or failed.
     witnessed: BTreeMap<(NodeId, u64), Witnessed>,
@@ -148,6 +151,7 @@ impl Controller {
             storage_error: None,
             storage_retry: None,
             local: Local::default(),
+            vault: Vault::default(),
             damping: Damping::default(),
             duty: None,
             witnessed: BTreeMap::new(),

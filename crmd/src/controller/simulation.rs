@@ -193,6 +193,32 @@ fn a_daemon_that_is_killed_and_restarted_at_once_adopts_what_runs() {
 }
 
 #[test]
+fn every_node_gets_every_secret_also_one_that_was_down() {
+    let mut w = world(3, 12, true);
+    let all = [NodeId(1), NodeId(2), NodeId(3)];
+    w.set_secret(all[0], "a", Some("first"));
+    w.set_secret(all[1], "b", Some("gone"));
+    w.rest();
+    assert!(all.iter().all(|n| w.secret(*n, "a") == Some("first")));
+    w.stop(all[2]);
+    w.rest();
+    w.set_secret(all[0], "a", Some("second"));
+    w.set_secret(all[0], "b", None);
+    w.rest();
+    assert_eq!(w.secret(all[2], "a"), Some("first"), "it was not there");
+    // Even if nobody who was there comes up first.
+    w.stop(all[0]);
+    w.stop(all[1]);
+    w.run_for(60_000);
+    w.boot(all[2]);
+    w.boot(all[0]);
+    w.merge_all();
+    w.rest();
+    assert!([all[0], all[2]].iter().all(|n| w.secret(*n, "a") == Some("second")));
+    assert!([all[0], all[2]].iter().all(|n| w.secret(*n, "b").is_none()));
+}
+
+#[test]
 fn a_restart_that_was_announced_moves_and_fences_nothing() {
     for seed in 1..6 {
         let mut w = world(3, seed, true);

@@ -8,6 +8,7 @@ use crm_core::cib::{Element, parse};
 use crm_core::rules::Moment;
 use crm_core::scheduler::{Input as SchedulerInput, schedule};
 use crm_lrm::operation::{CallId, ExecutionStatus, ExitCode, Operation, OperationResult};
+use crm_lrm::secrets::Secret;
 use crm_messaging::group::{Departure, NodeId, RingId, View};
 use crm_messaging::proto;
 
@@ -67,6 +68,8 @@ pub struct World {
     pub fenced: BTreeSet<NodeId>,
     pub fencings: u64,
     pub fencing_works: bool,
+    /// The secrets on each disk.
+    pub secrets: BTreeMap<NodeId, BTreeMap<String, Secret>>,
     /// How often each machine has lost its power.
     boots: BTreeMap<NodeId, u64>,
     /// The start of this one takes a minute.
@@ -91,6 +94,7 @@ impl World {
             fenced: BTreeSet::new(),
             fencings: 0,
             fencing_works: true,
+            secrets: BTreeMap::new(),
             boots: BTreeMap::new(),
             slow: None,
             replies: Vec::new(),
@@ -130,7 +134,9 @@ impl World {
             last_input: 0,
         };
         let entry = Node {
-            controller: Controller::new(settings, replica),
+            controller: Controller::new(settings, replica).with_secrets(
+                self.secrets.get(&node).into_iter().flat_map(|s| s.values().cloned()).collect(),
+            ),
             unsent: VecDeque::new(),
             taken: 0,
             ring: RingId { seq: 0, representative: node },
@@ -162,6 +168,23 @@ impl World {
         self.boot(node);
         let members: Vec<NodeId> = members.into_iter().collect();
         self.form(&members, &BTreeSet::new());
+    }
+
+    /// A client of a node sets or deletes a secret.
+    pub fn set_secret(&mut self, node: NodeId, parameter: &str, value: Option<&str>) {
+        let update = proto::SecretUpdate {
+            resource: "db".into(),
+            parameter: parameter.into(),
+            value: value.map(str::to_string),
+        };
+        self.number += 1;
+        let id = RequestId(self.number);
+        self.feed(node, Input::Client { id, request: Request::UpdateSecret(update) });
+    }
+
+    /// What a node's disk has of a secret.
+    pub fn secret(&self, node: NodeId, parameter: &str) -> Option<&str> {
+        Some(&self.secrets.get(&node)?.get(parameter)?.value.as_ref()?.0)
     }
 
     /// The daemon is asked to end and to be back within a minute.
@@ -354,6 +377,9 @@ impl World {
                 if std::env::var_os("SIM_TRACE").is_some() {
                     println!("{:>7} {node} WARN {text}", self.now);
                 }
+            }
+            Effect::KeepSecret(secret) => {
+                self.secrets.entry(node).or_default().insert(secret.parameter.clone(), secret);
             }
             Effect::KillAll
             | Effect::DeclareDead(_)

@@ -2,6 +2,7 @@
 
 pub mod checker;
 pub mod conformance;
+pub mod fuzz;
 pub mod recorded;
 pub mod shell_suite;
 pub mod stage;

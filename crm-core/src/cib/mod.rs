@@ -8,6 +8,7 @@ mod element;
 mod lines;
 mod parse;
 mod patch;
+pub mod schema;
 mod tag;
 pub mod tickets;
 mod upgrade;

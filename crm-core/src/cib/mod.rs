@@ -19,5 +19,5 @@ pub use element::{Child, Element};
 pub use parse::{Aside, ParseError, ParseLimits, ReadError, parse, parse_with_limits, read};
 pub use patch::{Change, Patch, PatchError, Path};
 pub use tag::TagAttributes;
-pub use upgrade::{CURRENT as CURRENT_SCHEMA, UpgradeError, needs_upgrade, upgrade};
+pub use upgrade::{CURRENT as CURRENT_SCHEMA, UpgradeError, needs_upgrade, upgrade, upgrade_fully};
 pub use version::Version;

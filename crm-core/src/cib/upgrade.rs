@@ -1,122 +1,200 @@
-//! Old documents are brought to schema 3.x when they are loaded (scheduler reference, I-18 to
-//! I-23). The table of names is ours, made from what each old name means today.
+//! Old documents are brought to the newest schema that they fit (scheduler reference, I-18 to
+//! I-23). From one schema to the next a document is taken over as it is if it is valid there;
+//! between the generations (1.3 to 2.0, 2.10 to 3.0) what is old is replaced, by a table of ours
+//! that says what each old name means today.
 
-use super::Element;
+use super::schema::{Schema, Violation};
+use super::{Child, Element};
 
-/// The schema that upgraded documents claim.
+/// The schema that new documents claim.
 pub const CURRENT: &str = "pacemaker-3.9";
 
-/// Why a document cannot be used.
+/// Why a document cannot be brought to a schema of today. It is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
-    /// `validate-with` names no schema that ever was.
-    #[error("'{0}' is not a schema of the CIB; use validate-with=\"{CURRENT}\"")]
-    UnknownSchema(String),
+    /// It is valid in no schema from the one that it claims on.
+    #[error(
+        "the document claims schema {claimed} and fits neither that nor a later one: {}",
+        first(violations)
+    )]
+    Invalid {
+        /// What `validate-with` says.
+        claimed: String,
+        /// What is wrong, seen from the claimed schema (or today's, if there is none such).
+        violations: Vec<Violation>,
+    },
+    /// It is valid, but not so after the change to a newer generation.
+    #[error(
+        "the document claims schema {claimed} and cannot be upgraded past {reached}: {}",
+        first(violations)
+    )]
+    Stuck {
+        /// What `validate-with` says.
+        claimed: String,
+        /// The newest schema that it fits.
+        reached: Schema,
+        /// What is wrong in the next one.
+        violations: Vec<Violation>,
+    },
 }
 
-/// Where a schema name stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Generation {
-    /// 0.6 to 1.3: permissions were written differently.
-    One,
-    /// 2.0 to 2.10.
-    Two,
-    /// 3.x, none at all, or not checked.
-    Current,
+fn first(violations: &[Violation]) -> String {
+    violations.first().map_or_else(|| "no reason is known".to_string(), ToString::to_string)
 }
 
-fn generation(name: Option<&str>) -> Result<Generation, UpgradeError> {
-    let Some(name) = name else { return Ok(Generation::Current) };
-    let number = |prefix: &str, most: u32| {
-        let minor = name.strip_prefix(prefix).and_then(|n| n.parse::<u32>().ok());
-        minor.is_some_and(|n| n <= most)
-    };
-    if matches!(name, "none" | "pacemaker-next") || number("pacemaker-3.", 9) {
-        Ok(Generation::Current)
-    } else if number("pacemaker-2.", 10) {
-        Ok(Generation::Two)
-    } else if matches!(name, "pacemaker-0.6" | "transitional-0.6") || number("pacemaker-1.", 3) {
-        Ok(Generation::One)
-    } else {
-        Err(UpgradeError::UnknownSchema(name.to_string()))
-    }
-}
-
-/// The document in a 3.x schema: itself, unchanged, if it is in one, else an upgraded copy.
+/// The document as the scheduler reads it: unchanged if its schema is of today's generation or
+/// it is not to be checked, else upgraded as far as possible.
+///
+/// An upgraded document is valid; whether another one is, [`schema::validate`] says.
+///
+/// [`schema::validate`]: super::schema::validate
 ///
 /// # Errors
-/// A schema name that is not known.
+/// An old document that is invalid, or whose upgrade would be.
 pub fn upgrade(cib: &Element) -> Result<Element, UpgradeError> {
-    let generation = generation(cib.attr("validate-with"))?;
-    let mut new = cib.clone();
-    if generation == Generation::Current {
-        return Ok(new);
+    if needs_upgrade(cib) { upgrade_fully(cib) } else { Ok(cib.clone()) }
+}
+
+/// True if a document's schema is one that [`upgrade`] leaves: one of an older generation, or a
+/// name that no schema has.
+pub fn needs_upgrade(cib: &Element) -> bool {
+    let claimed = cib.attr("validate-with").map(Schema::named);
+    claimed.is_some_and(|schema| schema.is_none_or(|s| s < Schema::OLDEST_USABLE))
+}
+
+/// The document in the newest schema that it can be brought to; what `cibadmin --upgrade` and
+/// `configure upgrade` make last. A document that is not checked stays as it is.
+///
+/// # Errors
+/// As [`upgrade`].
+pub fn upgrade_fully(cib: &Element) -> Result<Element, UpgradeError> {
+    let Some(name) = cib.attr("validate-with") else { return Ok(cib.clone()) };
+    let claimed = Schema::named(name);
+    if claimed.is_some_and(|schema| schema >= Schema::CURRENT) {
+        return Ok(cib.clone());
     }
-    if let Some(configuration) = new.child_mut("configuration") {
-        if generation == Generation::One {
-            permissions(configuration);
-        }
-        properties(configuration);
-        nodes(configuration);
-        if let Some(resources) = configuration.child_mut("resources") {
-            resource_level(resources);
-        }
-        if let Some(constraints) = configuration.child_mut("constraints") {
-            for constraint in constraints.children_mut() {
-                if constraint.name() == "rsc_colocation" {
-                    constraint.remove_attr("score-attribute");
-                    constraint.remove_attr("score-attribute-mangle");
+    let mut document = cib.clone();
+    let mut reached: Option<Schema> = None;
+    let mut violations = Vec::new();
+    for schema in Schema::releases().filter(|s| claimed.is_none_or(|c| *s >= c)) {
+        let mut wrong = schema.check(&document);
+        if !wrong.is_empty() && reached == Some(before(schema)) {
+            if let Some(new) = transformed(&document, schema) {
+                wrong = schema.check(&new);
+                if wrong.is_empty() {
+                    document = new;
                 }
             }
         }
+        if wrong.is_empty() {
+            reached = Some(schema);
+        } else {
+            if violations.is_empty() || reached.is_some() {
+                violations = wrong;
+            }
+            // The oldest schema of all does not count: the search goes on.
+            if reached.is_some_and(|r| r > Schema::OLDEST) {
+                break;
+            }
+        }
     }
-    new.set_attr("validate-with", CURRENT);
-    Ok(new)
+    let claimed = name.to_string();
+    match reached {
+        Some(reached) if reached >= Schema::OLDEST_USABLE => {
+            document.set_attr("validate-with", reached.to_string());
+            Ok(document)
+        }
+        Some(reached) => Err(UpgradeError::Stuck { claimed, reached, violations }),
+        None => Err(UpgradeError::Invalid { claimed, violations }),
+    }
 }
 
-/// True if a document's schema is one that [`upgrade`] changes.
-pub fn needs_upgrade(cib: &Element) -> bool {
-    generation(cib.attr("validate-with")).is_ok_and(|g| g < Generation::Current)
+/// The schema before this one; the oldest has none before it.
+fn before(schema: Schema) -> Schema {
+    Schema::releases().take_while(|s| *s < schema).last().unwrap_or(schema)
 }
 
-/// 1.3 → 2.0: roles are referred to by `role`, and `read`, `write`, `deny` are one element.
+/// The document in the words of a new generation; none if `schema` does not begin one.
+fn transformed(document: &Element, schema: Schema) -> Option<Element> {
+    let mut new = document.clone();
+    new.set_attr("validate-with", schema.to_string());
+    let configuration = new.child_mut("configuration")?;
+    match schema {
+        Schema::Release(2, 0) => permissions(configuration),
+        Schema::Release(3, 0) => third_generation(configuration),
+        _ => return None,
+    }
+    Some(new)
+}
+
+fn third_generation(configuration: &mut Element) {
+    properties(configuration);
+    nodes(configuration);
+    if let Some(resources) = configuration.child_mut("resources") {
+        resource_level(resources);
+    }
+    if let Some(constraints) = configuration.child_mut("constraints") {
+        for constraint in constraints.children_mut() {
+            if constraint.name() == "rsc_colocation" {
+                constraint.remove_attr("score-attribute");
+                constraint.remove_attr("score-attribute-mangle");
+            }
+        }
+    }
+}
+
+/// 1.3 → 2.0: roles are referred to by `role`, `read`, `write` and `deny` are one element, and
+/// users' own permissions become roles.
 fn permissions(configuration: &mut Element) {
     let Some(acls) = configuration.child_mut("acls") else { return };
-    for entry in acls.children_mut() {
-        match entry.name() {
-            "acl_user" => {
-                entry.rename("acl_target");
-                for role in entry.children_mut().filter(|r| r.name() == "role_ref") {
-                    role.rename("role");
-                }
+    let mut out: Vec<Child> = Vec::new();
+    for node in std::mem::take(acls.nodes_mut()) {
+        let Child::Element(entry) = node else {
+            out.push(node);
+            continue;
+        };
+        let mut entry = std::sync::Arc::unwrap_or_clone(entry);
+        entry.children_mut().for_each(permission_element);
+        let mut own = None;
+        if entry.name() == "acl_user" {
+            entry.rename("acl_target");
+            let is_right = |e: &Element| e.name() == "acl_permission";
+            if entry.children().any(is_right) {
+                let id = format!("auto-{}", entry.id().unwrap_or_default());
+                let mut role = Element::new("acl_role").with("id", &id);
+                *role.nodes_mut() = std::mem::take(entry.nodes_mut());
+                entry.push(Element::new("role").with("id", id));
+                own = Some(role);
             }
-            "acl_role" => {
-                for permission in entry.children_mut() {
-                    permission_element(permission);
-                }
-            }
-            _ => {}
+        }
+        for element in [Some(entry), own].into_iter().flatten() {
+            out.push(Child::Element(std::sync::Arc::new(element)));
         }
     }
+    *acls.nodes_mut() = out;
 }
 
 fn permission_element(permission: &mut Element) {
     let kind = permission.name().to_string();
-    if !matches!(kind.as_str(), "read" | "write" | "deny") {
-        return;
+    match &*kind {
+        "role_ref" => return permission.rename("role"),
+        "read" | "write" | "deny" => {}
+        _ => return,
     }
     let old = std::mem::replace(permission, Element::new("acl_permission"));
     permission.set_attr("id", old.id().unwrap_or_default());
     permission.set_attr("kind", kind);
-    for (from, to) in [
-        ("ref", "reference"),
-        ("xpath", "xpath"),
-        ("tag", "object-type"),
-        ("attribute", "attribute"),
-    ] {
-        if let Some(value) = old.attr(from) {
-            permission.set_attr(to, value);
+    let attribute = old.attr("attribute");
+    if let Some(reference) = old.attr("ref") {
+        permission.set_attr("reference", reference);
+    } else if let Some(tag) = old.attr("tag") {
+        permission.set_attr("object-type", tag);
+        if let Some(attribute) = attribute {
+            permission.set_attr("attribute", attribute);
         }
+    } else if let Some(xpath) = old.attr("xpath") {
+        let step = attribute.map(|a| format!("[@{a}]")).unwrap_or_default();
+        permission.set_attr("xpath", format!("{xpath}{step}"));
     }
 }
 
@@ -178,6 +256,8 @@ fn properties(configuration: &mut Element) {
     let Some(config) = configuration.child_mut("crm_config") else { return };
     for set in config.children_mut() {
         let mut dropped: Vec<String> = Vec::new();
+        // Defaults that hold only at times have no place to go to.
+        let ruled = set.child("rule").is_some();
         for pair in set.children_mut().filter(|p| p.name() == "nvpair") {
             let text = |n: &str| pair.attr(n).unwrap_or_default().to_string();
             let (id, name, value) = (text("id"), text("name"), text("value"));
@@ -186,17 +266,22 @@ fn properties(configuration: &mut Element) {
                 Fate::Rename(new) => pair.set_attr("name", new),
                 Fate::Drop => dropped.push(id),
                 Fate::ToOperations(new) => {
-                    operations.push((id.clone(), new, value));
+                    if !ruled {
+                        operations.push((id.clone(), new, value));
+                    }
                     dropped.push(id);
                 }
                 Fate::ToResources(new, value) => {
-                    resources.push((id.clone(), new, value));
+                    if !ruled {
+                        resources.push((id.clone(), new, value));
+                    }
                     dropped.push(id);
                 }
             }
         }
         drop_pairs(set, &dropped);
     }
+    drop_empty(config);
     defaults(configuration, "op_defaults", operations);
     defaults(configuration, "rsc_defaults", resources);
 }
@@ -207,22 +292,52 @@ fn drop_pairs(block: &mut Element, ids: &[String]) {
     });
 }
 
-/// Adds what is not defined there yet.
+/// Sets of which nothing is left, or that never held anything, go.
+fn drop_empty(parent: &mut Element) {
+    let is_set = |name: &str| {
+        matches!(name, "cluster_property_set" | "meta_attributes" | "instance_attributes")
+    };
+    parent
+        .retain(|c| !is_set(c.name()) || c.attr("id-ref").is_some() || c.child("nvpair").is_some());
+}
+
+/// Adds what is not defined there yet. Where there is a section but no set in it that holds
+/// always, nothing is added, as in Pacemaker.
 fn defaults(configuration: &mut Element, section: &str, pairs: Vec<(String, &str, String)>) {
+    let defined: Vec<String> = configuration
+        .child(section)
+        .into_iter()
+        .flat_map(Element::descendants)
+        .filter_map(|e| e.attr("name").map(String::from))
+        .collect();
+    let mut added = Vec::new();
     for (id, name, value) in pairs {
-        let section = configuration.child_or_insert(section);
-        let defined = section.descendants().any(|e| e.attr("name") == Some(name));
-        if defined {
-            continue;
+        if !defined.iter().any(|d| d == name) {
+            let pair = Element::new("nvpair").with("id", id).with("name", name);
+            added.push(pair.with("value", value));
         }
-        if section.child("meta_attributes").is_none() {
-            let set = format!("{}-upgraded", section.name());
-            section.push(Element::new("meta_attributes").with("id", set));
+    }
+    if added.is_empty() {
+        return;
+    }
+    let set = match configuration.child_mut(section) {
+        Some(section) => {
+            section.find_child_mut(|c| c.name() == "meta_attributes" && c.child("rule").is_none())
         }
-        let pair = Element::new("nvpair").with("id", id).with("name", name).with("value", value);
-        section.child_or_insert("meta_attributes").push(pair);
+        None => {
+            let id = format!("{NEW_ID}-{}", section.replace('_', "-"));
+            let section = configuration.child_or_insert(section);
+            section.push(Element::new("meta_attributes").with("id", id));
+            section.child_mut("meta_attributes")
+        }
+    };
+    if let Some(set) = set {
+        added.into_iter().for_each(|pair| set.push(pair));
     }
 }
+
+/// How the ids of what an upgrade adds begin, as in Pacemaker.
+const NEW_ID: &str = "_2TO3_";
 
 fn nodes(configuration: &mut Element) {
     let Some(nodes) = configuration.child_mut("nodes") else { return };
@@ -245,34 +360,31 @@ fn resource_level(parent: &mut Element) {
 }
 
 fn primitive(element: &mut Element) {
-    let mut requires: Option<String> = None;
+    let mut requires: Option<Element> = None;
+    let mut seen = Vec::new();
     for child in element.children_mut() {
         match child.name() {
             "instance_attributes" => parameters(child),
-            "meta_attributes" => meta_attributes(child),
+            "meta_attributes" => meta_attributes(child, &mut seen),
             "operations" => {
                 for op in child.children_mut().filter(|c| c.name() == "op") {
-                    if let Some(value) = operation(op) {
-                        requires = requires.or(Some(value));
+                    if let Some(pair) = operation(op) {
+                        requires = Some(pair);
                     }
                 }
             }
             _ => {}
         }
     }
-    let Some(value) = requires else { return };
-    let id = element.id().unwrap_or_default().to_string();
-    if element.child("meta_attributes").is_none() {
-        let set = format!("{id}-meta_attributes");
-        element.push(Element::new("meta_attributes").with("id", set));
+    drop_empty(element);
+    let Some(pair) = requires else { return };
+    let is_meta = |c: &Element| c.name() == "meta_attributes" && c.child("rule").is_none();
+    let named = |p: &Element| p.attr("name") == Some("requires");
+    if element.children().filter(|c| is_meta(c)).flat_map(Element::children).any(named) {
+        return;
     }
-    let meta = element.child_or_insert("meta_attributes");
-    if !meta.children().any(|p| p.attr("name") == Some("requires")) {
-        let id = format!("{id}-requires");
-        meta.push(
-            Element::new("nvpair").with("id", id).with("name", "requires").with("value", value),
-        );
-    }
+    let set = format!("{NEW_ID}{}-meta", element.id().unwrap_or_default());
+    element.push(Element::new("meta_attributes").with("id", set).with_child(pair));
 }
 
 fn parameters(block: &mut Element) {
@@ -298,31 +410,38 @@ fn parameters(block: &mut Element) {
     drop_pairs(block, &dropped);
 }
 
-fn meta_attributes(block: &mut Element) {
+/// `seen` are the new names that a set before this one gave; the first one wins.
+fn meta_attributes(block: &mut Element, seen: &mut Vec<&'static str>) {
     let mut dropped = Vec::new();
     for pair in block.children_mut().filter(|p| p.name() == "nvpair") {
-        let name = pair.attr("name").unwrap_or_default().replace('_', "-");
-        match name.as_str() {
+        let name = pair.attr("name").unwrap_or_default();
+        let (name, value) = match name {
             "isolation" | "isolation-host" | "isolation-instance" | "isolation-wrapper" => {
-                pair.set_attr("name", "target-role");
-                pair.set_attr("value", "Stopped");
+                ("target-role", Some("Stopped"))
             }
-            "resource-failure-stickiness" => {
-                if pair.attr("value") == Some("-INFINITY") {
-                    pair.set_attr("name", "migration-threshold");
-                    pair.set_attr("value", "1");
-                } else {
-                    dropped.push(pair.id().unwrap_or_default().to_string());
-                }
+            "resource-failure-stickiness" | "resource_failure_stickiness" => {
+                let always = pair.attr("value") == Some("-INFINITY");
+                ("migration-threshold", Some("1").filter(|_| always))
             }
-            _ => {}
+            _ => continue,
+        };
+        match value.filter(|_| !seen.contains(&name)) {
+            Some(value) => {
+                seen.push(name);
+                pair.set_attr("name", name);
+                pair.set_attr("value", value);
+            }
+            None => dropped.push(pair.id().unwrap_or_default().to_string()),
         }
     }
+    let own = ["target-role", "migration-threshold"];
+    let has = |name: &str| block.children().any(|p| p.attr("name") == Some(name));
+    seen.extend(own.into_iter().filter(|name| has(name)));
     drop_pairs(block, &dropped);
 }
 
 /// Upgrades one `op`; a `requires` that belongs to the resource is returned.
-fn operation(op: &mut Element) -> Option<String> {
+fn operation(op: &mut Element) -> Option<Element> {
     const META: [&str; 7] = [
         "interval-origin",
         "start-delay",
@@ -333,38 +452,51 @@ fn operation(op: &mut Element) -> Option<String> {
         "timeout",
     ];
     let starts = matches!(op.attr("name"), Some("start" | "promote"));
-    let mut requires = op.remove_attr("requires").map(String::from);
+    let id = op.id().unwrap_or_default().to_string();
+    let mut requires = op.remove_attr("requires").map(|value| {
+        let pair = Element::new("nvpair").with("id", format!("{NEW_ID}{id}-meta-requires"));
+        pair.with("name", "requires").with("value", value)
+    });
     let mut moved: Vec<Element> = Vec::new();
+    let mut conditional: Vec<Element> = Vec::new();
     for block in op.children_mut() {
         let parameters = block.name() == "instance_attributes";
         if !parameters && block.name() != "meta_attributes" {
             continue;
         }
+        let ruled = block.child("rule").is_some();
+        let mut now_and_then: Vec<Element> = Vec::new();
         let mut dropped = Vec::new();
         for pair in block.children().filter(|p| p.name() == "nvpair") {
             let name = pair.attr("name").unwrap_or_default();
             let id = pair.id().unwrap_or_default().to_string();
             if name == "requires" {
-                requires = requires.or_else(|| pair.attr("value").map(str::to_string));
+                requires = requires.or_else(|| Some(pair.clone()).filter(|_| !ruled));
                 dropped.push(id);
             } else if parameters && META.contains(&name) {
-                moved.push(pair.clone());
+                if ruled { &mut now_and_then } else { &mut moved }.push(pair.clone());
                 dropped.push(id);
             }
         }
         drop_pairs(block, &dropped);
+        if let (Some(rule), false) = (block.child("rule"), now_and_then.is_empty()) {
+            let id = format!("{NEW_ID}{}", block.id().unwrap_or_default());
+            let set = Element::new("meta_attributes").with("id", id).with_child(rule.clone());
+            conditional.push(now_and_then.into_iter().fold(set, Element::with_child));
+        }
     }
     if !moved.is_empty() {
-        if op.child("meta_attributes").is_none() {
-            let set = format!("{}-meta_attributes", op.id().unwrap_or_default());
-            op.push(Element::new("meta_attributes").with("id", set));
+        let is_open = |c: &Element| c.name() == "meta_attributes" && c.child("rule").is_none();
+        if op.position(is_open).is_none() {
+            let id = format!("{NEW_ID}{id}-meta");
+            op.push(Element::new("meta_attributes").with("id", id));
         }
-        let meta = op.child_or_insert("meta_attributes");
-        for pair in moved {
-            meta.push(pair);
+        if let Some(set) = op.find_child_mut(is_open) {
+            moved.into_iter().for_each(|pair| set.push(pair));
         }
     }
-    op.retain(|c| c.name() != "instance_attributes" || c.children().next().is_some());
+    drop_empty(op);
+    conditional.into_iter().for_each(|set| op.push(set));
     requires.filter(|_| starts)
 }
 

@@ -177,7 +177,7 @@ impl Patch {
 
     fn compare(&mut self, path: &Path, position: usize, old: &Element, new: &Element) {
         let same = same_children(old, new);
-        let wholesale = !same && (!addressable(old) || !addressable(new) || odds(old) != odds(new));
+        let wholesale = !same && !in_parts(old, new);
         if let ([parent @ .., _], true) = (&path.0[..], wholesale)
             && !parent.is_empty()
         {
@@ -417,6 +417,21 @@ fn addressable(parent: &Element) -> bool {
     }
     // A step without id means "the first with this tag": fine only if there is just one.
     tags_without_id.iter().all(|t| tags.get(t) == Some(&1))
+}
+
+/// Whether the children of one can become those of the other one by one. What stands between
+/// comments or text keeps its place only if none of the elements is inserted, moved or replaced.
+fn in_parts(old: &Element, new: &Element) -> bool {
+    if !addressable(old) || !addressable(new) || odds(old) != odds(new) {
+        return false;
+    }
+    let steps = |e: &Element| e.children().map(Step::of).collect::<Vec<_>>();
+    odds(old).is_empty()
+        || steps(old) == steps(new)
+            && old
+                .children()
+                .zip(new.children())
+                .all(|(a, b)| same_children(a, b) || in_parts(a, b))
 }
 
 /// Comments and text, which have no address.

@@ -505,11 +505,21 @@ mod tests {
     use super::*;
     use crate::cib::parse;
 
-    fn upgraded(configuration: &str) -> Element {
+    fn document(schema: &str, configuration: &str) -> Element {
         let text = format!(
-            "<cib validate-with='pacemaker-2.5'><configuration>{configuration}</configuration></cib>"
+            "<cib validate-with='{schema}' admin_epoch='0' epoch='1' num_updates='0'>\
+             <configuration>{configuration}</configuration></cib>"
         );
-        upgrade(&parse(&text).unwrap()).unwrap()
+        let mut cib = parse(&text).unwrap();
+        let configuration = cib.child_or_insert("configuration");
+        for section in ["crm_config", "nodes", "resources", "constraints"] {
+            configuration.child_or_insert(section);
+        }
+        cib
+    }
+
+    fn upgraded(configuration: &str) -> Element {
+        upgrade(&document("pacemaker-2.5", configuration)).unwrap()
     }
 
     fn pair(cib: &Element, id: &str) -> Option<(String, String)> {
@@ -565,7 +575,7 @@ mod tests {
         // I-22
         let cib = upgraded(
             "<nodes><node id='1' uname='n' type='normal'/></nodes><resources><group id='g'>\
-             <primitive id='p'><instance_attributes id='i'>\
+             <primitive id='p' class='stonith' type='t'><instance_attributes id='i'>\
              <nvpair id='m' name='pcmk_reboot_cmd' value='off'/>\
              <nvpair id='x' name='pcmk_arg_map' value='port:plug'/></instance_attributes>\
              <operations><op id='s' name='start' interval='0' requires='quorum'>\
@@ -578,7 +588,7 @@ mod tests {
         assert_eq!(cib.find_id("1").unwrap().attr("type"), Some("member"));
         assert_eq!(pair(&cib, "m"), text("pcmk_reboot_action", "off"));
         assert_eq!(pair(&cib, "x"), text("pcmk_host_argument", "plug"));
-        assert_eq!(pair(&cib, "p-requires"), text("requires", "quorum"));
+        assert_eq!(pair(&cib, "_2TO3_s-meta-requires"), text("requires", "quorum"));
         let start = cib.find_id("s").unwrap();
         assert_eq!(start.attr("requires"), None);
         assert!(start.child("meta_attributes").unwrap().find_id("q").is_some());
@@ -588,14 +598,35 @@ mod tests {
 
     #[test]
     fn permissions_of_the_first_generation() {
-        let text = "<cib validate-with='pacemaker-1.2'><configuration><acls>\
-                    <acl_role id='r'><read id='a' xpath='/cib'/><deny id='b' tag='nvpair'/></acl_role>\
-                    <acl_user id='u'><role_ref id='r'/></acl_user></acls></configuration></cib>";
-        let cib = upgrade(&parse(text).unwrap()).unwrap();
+        let old = document(
+            "pacemaker-1.2",
+            "<acls><acl_role id='r'><read id='a' xpath='/cib' attribute='x'/>\
+             <deny id='b' tag='nvpair'/></acl_role><acl_user id='u'><role_ref id='r'/></acl_user>\
+             <acl_user id='v'><write id='w' ref='r'/></acl_user></acls>",
+        );
+        let cib = upgrade(&old).unwrap();
         let a = cib.find_id("a").unwrap();
         assert_eq!((a.name(), a.attr("kind")), ("acl_permission", Some("read")));
         assert_eq!(cib.find_id("b").unwrap().attr("object-type"), Some("nvpair"));
         assert_eq!(cib.find_id("u").unwrap().name(), "acl_target");
         assert_eq!(cib.find_id("u").unwrap().child("role").unwrap().id(), Some("r"));
+        assert_eq!(a.attr("xpath"), Some("/cib[@x]"));
+        let own = cib.find_id("auto-v").unwrap();
+        assert_eq!((own.name(), own.id()), ("role", Some("auto-v")));
+        assert_eq!(cib.find_id("w").unwrap().attr("reference"), Some("r"));
+    }
+
+    #[test]
+    fn what_fits_no_schema_is_refused_and_what_fits_a_later_one_is_taken_for_that() {
+        // I-18, I-20
+        let early = document("pacemaker-1.2", "<tags/>");
+        assert_eq!(upgrade(&early).unwrap().attr("validate-with"), Some(CURRENT));
+        let wrong = document("pacemaker-1.3", "<tags><nonsense/></tags>");
+        assert!(matches!(upgrade(&wrong), Err(UpgradeError::Invalid { .. })));
+        assert!(!Schema::CURRENT.accepts(&document("pacemaker-3.9", "<tags><nonsense/></tags>")));
+        let minor = document("pacemaker-3.0", "");
+        assert_eq!(upgrade(&minor), Ok(minor.clone()));
+        let newest = upgrade_fully(&minor).unwrap();
+        assert_eq!(newest.attr("validate-with"), Some(CURRENT));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::attributes::{AttributeChange, set_attribute};
+use crm_core::cib::schema::validate;
 use crm_core::cib::tickets::{TicketChange, change_ticket};
 use crm_core::cib::{Element, Version, parse};
 use crm_messaging::proto;
@@ -28,6 +29,7 @@ impl FileAccess {
         if cib == *before {
             return Ok(());
         }
+        refuse_invalid(before, &cib)?;
         let bare = |e: &Element| {
             let mut e = e.clone();
             e.nodes_mut().clear();
@@ -45,6 +47,22 @@ impl FileAccess {
         replace(&self.path, cib.to_pretty().as_bytes())
             .map_err(|source| AccessError::File { path: self.path.clone(), source })
     }
+}
+
+/// A valid document stays valid. One that is not may be mended in steps.
+fn refuse_invalid(before: &Element, after: &Element) -> Result<()> {
+    let wrong = match validate(after) {
+        Ok(violations) => violations.iter().map(ToString::to_string).collect(),
+        Err(name) => vec![format!("there is no schema '{name}'")],
+    };
+    let was_valid = || validate(before).is_ok_and(|v| v.is_empty());
+    if wrong.is_empty() || !was_valid() {
+        return Ok(());
+    }
+    Err(AccessError::Invalid(format!(
+        "Update does not conform to the configured schema\n{}",
+        wrong.join("\n")
+    )))
 }
 
 /// Writes beside the target and renames over it, keeping the target's permissions.

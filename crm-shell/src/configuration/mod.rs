@@ -12,7 +12,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crm_core::cib::Element;
+use crm_core::cib::{Element, UpgradeError, upgrade_fully};
 
 use crate::language::{IdStore, Kind, SchemaVersion, Style, World, is_member, text, text_noting};
 
@@ -112,6 +112,28 @@ impl Configuration {
     /// Changes the schema.
     pub fn set_schema(&mut self, name: &str) {
         self.schema = name.to_string();
+    }
+
+    /// The whole document, as far as the schema is concerned: no status, any version.
+    pub fn document(&self) -> Element {
+        let mut root = self.root.clone();
+        // A section that is not written yet is empty.
+        for section in ["crm_config", "nodes", "resources", "constraints"] {
+            root.child_or_insert(section);
+        }
+        let numbers = ["admin_epoch", "epoch", "num_updates"];
+        let cib = numbers.iter().fold(Element::new("cib"), |cib, name| cib.with(name, "0"));
+        cib.with("validate-with", &self.schema).with_child(root)
+    }
+
+    /// Brings everything to the newest schema that it can be brought to.
+    ///
+    /// # Errors
+    /// What stands in the way; nothing has changed.
+    pub fn upgrade(&mut self) -> std::result::Result<(), UpgradeError> {
+        let new = upgrade_fully(&self.document())?;
+        *self = Configuration::new(&new);
+        Ok(())
     }
 
     /// All objects in document order, members behind their container.

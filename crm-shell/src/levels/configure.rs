@@ -4,10 +4,11 @@ use std::io::Write;
 use std::process::{Command as Process, Stdio};
 
 use crm_core::cib::Element;
+use crm_core::cib::schema::Schema;
 
 use crate::configuration::{Configuration, Object, Removed};
 use crate::editor::{self, commit, define, open};
-use crate::language::{Kind, SchemaVersion, Style, xml_lines};
+use crate::language::{Kind, Style, xml_lines};
 use crate::levels::load;
 use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
@@ -501,17 +502,8 @@ fn do_commit(session: &mut Session, call: &Call<'_>) -> Outcome {
     commit(session, force)
 }
 
-const NEWEST: SchemaVersion = SchemaVersion(3, 9);
-
 fn is_schema(name: &str) -> bool {
-    let version = SchemaVersion::parse(name);
-    let exists = match version.0 {
-        1 => matches!(version.1, 0 | 2 | 3),
-        2 => version.1 <= 10,
-        3 => version.1 <= 9,
-        _ => false,
-    };
-    name == "pacemaker-next" || exists && name == format!("pacemaker-{}.{}", version.0, version.1)
+    Schema::named(name).is_some_and(|s| s != Schema::Unchecked && s.to_string() == name)
 }
 
 fn schema(session: &mut Session, call: &Call<'_>) -> Outcome {
@@ -536,13 +528,11 @@ fn upgrade(session: &mut Session, call: &Call<'_>) -> Outcome {
         return Err(call.usage());
     }
     let editor = open(session)?;
-    let now = SchemaVersion::parse(editor.now.schema_name());
-    if now >= NEWEST {
+    if Schema::named(editor.now.schema_name()).is_some_and(|s| s >= Schema::CURRENT) {
         session.note("the schema is the newest one already");
         return Ok(());
     }
-    editor.now.set_schema("pacemaker-3.9");
-    Ok(())
+    editor.now.upgrade().map_err(|error| Message::error(error.to_string()).into())
 }
 
 fn graph(session: &mut Session, call: &Call<'_>) -> Outcome {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use crm_core::cib::schema::validate;
 use crm_core::cib::{Element, Patch, Version, parse};
 use crm_messaging::proto::peer;
 use sha2::{Digest, Sha256};
@@ -192,7 +193,7 @@ impl Replica {
         let patch = Patch::from_xml(&diff).map_err(|e| CommitError::Invalid(e.to_string()))?;
         check_paths(&patch)?;
         let mut new = patch.apply(&self.cib).map_err(|e| CommitError::Invalid(e.to_string()))?;
-        check_document(&new)?;
+        check_document(&self.cib, &new)?;
         let asked = Version::of(&new);
         let version = if asked.admin_epoch > current.admin_epoch {
             Version { num_updates: 0, ..asked }
@@ -273,7 +274,18 @@ fn check_paths(patch: &Patch) -> Result<(), CommitError> {
 }
 
 /// What every document must fulfil, whoever made it.
-fn check_document(cib: &Element) -> Result<(), CommitError> {
+///
+/// A valid document stays valid (in its schema); one that is not may be mended in steps.
+fn check_document(before: &Element, cib: &Element) -> Result<(), CommitError> {
+    let wrong = match validate(cib) {
+        Ok(violations) => violations.first().map(ToString::to_string),
+        Err(name) => Some(format!("there is no schema '{name}'")),
+    };
+    if let Some(wrong) = wrong
+        && validate(before).is_ok_and(|v| v.is_empty())
+    {
+        return Err(CommitError::Invalid(format!("the schema does not allow this: {wrong}")));
+    }
     let configuration = cib
         .child("configuration")
         .ok_or_else(|| CommitError::Invalid("there is no <configuration> left".into()))?;

@@ -19,11 +19,18 @@ pub struct Violation {
     pub about: Option<String>,
     /// What is wrong.
     pub text: String,
+    /// It is about a name that is there twice, or that nothing has.
+    identity: bool,
 }
 
 impl Violation {
     /// How many are listed of one document.
     pub const MOST: usize = 100;
+
+    /// True if it is about an id that is there more than once, or that nothing has.
+    pub fn is_identity(&self) -> bool {
+        self.identity
+    }
 }
 
 impl fmt::Display for Violation {
@@ -45,7 +52,7 @@ pub fn document(schema: Schema, cib: &Element) -> Vec<Violation> {
     for (value, id, element) in std::mem::take(&mut check.references) {
         if !check.ids.contains(value) {
             let text = format!("there is no '{value}' to refer to");
-            check.say(element, id, Some(value), text);
+            check.add(element, id, Some(value), text, true);
         }
     }
     check.found
@@ -67,13 +74,24 @@ struct Misfit<'a> {
 
 impl<'a> Check<'a> {
     fn say(&mut self, at: &Element, id: Option<&str>, about: Option<&str>, text: String) {
+        self.add(at, id, about, text, false);
+    }
+
+    fn add(
+        &mut self,
+        at: &Element,
+        id: Option<&str>,
+        about: Option<&str>,
+        text: String,
+        identity: bool,
+    ) {
         if self.found.len() < Violation::MOST {
             let element = match at.id() {
                 Some(id) => format!("<{} id=\"{id}\">", at.name()),
                 None => format!("<{}>", at.name()),
             };
             let (id, about) = (at.id().or(id).map(String::from), about.map(String::from));
-            self.found.push(Violation { element, id, about, text });
+            self.found.push(Violation { element, id, about, text, identity });
         }
     }
 
@@ -125,7 +143,7 @@ impl<'a> Check<'a> {
                 Kind::NewId => {
                     if !self.ids.insert(stripped(value)) {
                         let text = format!("the id '{value}' is there more than once");
-                        self.say(e, around, Some(value), text);
+                        self.add(e, around, Some(value), text, true);
                     }
                 }
                 Kind::IdRef => self.references.push((stripped(value), around, e)),

@@ -18,10 +18,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::cib::Element;
+use crate::cib::{Element, UpgradeError, needs_upgrade, upgrade};
 use crate::rules::{Context, Moment};
 
-use super::model::{Attributes, Cluster, Journal, Options};
+use super::model::{Attributes, Cluster, Journal, Options, Severity};
 use doc::Document;
 pub use history::{Recorded, Recorder};
 pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params, op_timeout};
@@ -29,7 +29,7 @@ pub use ops::{DEFAULT_TIMEOUT, OpConfig, find_op, op_config, op_params, op_timeo
 /// What a run starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The document, of a 3.x schema.
+    /// The document. One of an older schema is upgraded for the run.
     pub cib: &'a Element,
     /// Histories that were taken out of the document when it was read ([`Recorder`]); without
     /// that, they are read from it.
@@ -67,6 +67,7 @@ impl<'a> Input<'a> {
 /// Reads nodes, resources and history: what status output shows (stages S1 to S6), in the fixed
 /// order of I-15.
 pub fn status(input: &Input<'_>) -> Cluster {
+    let today = today(input.cib);
     let mut cluster = Cluster {
         now: input.now,
         sanitized: input.sanitized,
@@ -77,7 +78,15 @@ pub fn status(input: &Input<'_>) -> Cluster {
         all_actions: input.all_actions,
         ..Cluster::default()
     };
-    let doc = Document::new(input.cib, input.recorded);
+    let cib = match &today {
+        Some(Ok(upgraded)) => upgraded,
+        None => input.cib,
+        Some(Err(error)) => {
+            cluster.say(Severity::ConfigError, error.to_string());
+            input.cib
+        }
+    };
+    let doc = Document::new(cib, input.recorded);
     options::load(&mut cluster, &doc);
     nodes::load(&mut cluster, &doc);
     resources::load(&mut cluster, &doc);
@@ -89,7 +98,9 @@ pub fn status(input: &Input<'_>) -> Cluster {
 /// Reads the constraints, and what they do to the state (stage S7).
 pub fn constraints(cluster: &mut Cluster, input: &Input<'_>) {
     health::load(cluster);
-    constraints::load(cluster, &Document::new(input.cib, input.recorded));
+    let today = today(input.cib).and_then(Result::ok);
+    let cib = today.as_ref().unwrap_or(input.cib);
+    constraints::load(cluster, &Document::new(cib, input.recorded));
     locks::settle(cluster);
 }
 
@@ -105,6 +116,12 @@ pub(crate) fn values(
     let blocks = doc.blocks(std::iter::once(parent), tag, &Options::default());
     blocks::combine(&blocks, context, false, &mut found);
     found
+}
+
+/// An old document in the words of today (I-18); none if it is of today's generation. Whoever
+/// schedules often upgrades once, beforehand.
+fn today(cib: &Element) -> Option<Result<Element, UpgradeError>> {
+    needs_upgrade(cib).then(|| upgrade(cib))
 }
 
 /// I-87

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 
-use crm_core::cib::{self, Element, ParseLimits, upgrade};
+use crm_core::cib::schema::validate;
+use crm_core::cib::{self, CURRENT_SCHEMA, Element, ParseLimits, upgrade};
 use crm_core::rules::Moment;
 use crm_core::scheduler::{Recorded, Recorder};
 
@@ -67,8 +68,19 @@ fn document(name: &str, source: impl Read, whole: bool) -> Result<Snapshot, Refu
         let text = format!("{name}: the document is a <{}>, not a <cib>", cib.name());
         return Err((text, Exit::NO_INPUT));
     }
-    let cib = upgrade(&cib).map_err(|error| (format!("{name}: {error}"), Exit::CONFIG))?;
+    let refused = |error: &dyn Display| (format!("{name}: {error}"), Exit::CONFIG);
+    let cib = upgrade(&cib).map_err(|error| refused(&error))?;
+    // I-19
+    let violations = validate(&cib).map_err(|schema| refused(&unknown(&schema)))?;
+    if !violations.is_empty() {
+        let lines: Vec<String> = violations.iter().map(|v| format!("{name}: {v}")).collect();
+        return Err((lines.join("\n"), Exit::CONFIG));
+    }
     Ok(Snapshot { cib, recorded })
+}
+
+fn unknown(schema: &str) -> String {
+    format!("there is no schema '{schema}'; use validate-with=\"{CURRENT_SCHEMA}\"")
 }
 
 /// Whether the document says that nobody has to check it.

@@ -4,7 +4,8 @@ use std::io::Read;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crm_core::cib::{Element, parse};
+use crm_core::cib::schema::validate;
+use crm_core::cib::{Element, needs_upgrade, parse, upgrade};
 use crm_core::rules::Moment;
 use crm_core::scheduler::model::Severity;
 use crm_core::scheduler::{self, Input};
@@ -77,6 +78,11 @@ fn verify(run: &mut Run<'_>) -> Done {
         std::fs::write(path, cib.to_pretty())
             .map_err(|e| Failure::new(Exit::CANNOT_CREATE, format!("crm_verify: {path}: {e}")))?;
     }
+    let wrong = misfits(&cib);
+    if !wrong.is_empty() {
+        wrong.iter().for_each(|line| run.out.error(&format!("crm_verify: {line}")));
+        return Ok(refuse(run, "Errors found during check: config not valid"));
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = Moment { epoch: i64::try_from(now).unwrap_or(i64::MAX), offset: 0 };
     let schedule = scheduler::schedule(&Input::new(&cib, now));
@@ -94,9 +100,25 @@ fn verify(run: &mut Run<'_>) -> Done {
     } else {
         return Ok(Exit::OK);
     };
+    Ok(refuse(run, verdict))
+}
+
+/// What does not fit the schema that the document claims, or stands in the way of its upgrade.
+fn misfits(cib: &Element) -> Vec<String> {
+    if let Err(error) = upgrade(cib) {
+        return vec![error.to_string()];
+    }
+    let violations = if needs_upgrade(cib) { Ok(Vec::new()) } else { validate(cib) };
+    match violations {
+        Ok(violations) => violations.iter().map(ToString::to_string).collect(),
+        Err(name) => vec![format!("there is no schema '{name}'")],
+    }
+}
+
+fn refuse(run: &mut Run<'_>, verdict: &str) -> Exit {
     run.out.error(&format!("crm_verify: {verdict}"));
     if !run.options.has("verbose") {
         run.out.error("-V may provide more details");
     }
-    Ok(Exit::CONFIG)
+    Exit::CONFIG
 }

@@ -349,9 +349,9 @@ mod tests {
 
     fn add_primitive(id: &'static str) -> impl FnOnce(&mut Element) {
         move |cib| {
-            cib.at_mut(&["configuration", "resources"])
-                .unwrap()
-                .push(Element::new("primitive").with("id", id));
+            cib.at_mut(&["configuration", "resources"]).unwrap().push(
+                Element::new("primitive").with("id", id).with("class", "lsb").with("type", "x"),
+            );
         }
     }
 

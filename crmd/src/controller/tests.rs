@@ -176,7 +176,7 @@ fn two_starts() -> Graph {
 fn primitive(id: &str) -> Request {
     let change = proto::commit_request::Change::Patch(format!(
         "<diff format='2'><change operation='create' path='/cib/configuration/resources' \
-         position='0'><primitive id='{id}'/></change></diff>"
+         position='0'><primitive id='{id}' class='lsb' type='x'/></change></diff>"
     ));
     Request::Commit(Box::new(proto::CommitRequest {
         base: None,

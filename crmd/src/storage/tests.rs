@@ -10,7 +10,7 @@ fn commit(replica: &mut Replica, id: &str) -> LogEntry {
     let mut new = replica.cib().clone();
     new.at_mut(&["configuration", "resources"])
         .unwrap()
-        .push(Element::new("primitive").with("id", id));
+        .push(Element::new("primitive").with("id", id).with("class", "lsb").with("type", "x"));
     let v = replica.version();
     let patch = Patch::between(replica.cib(), &new).to_xml(v, v.next_epoch()).to_string();
     let commit = Commit {

@@ -13,82 +13,28 @@ pub(super) fn order_replicas(cluster: &mut Cluster, bundle: RscIx) {
     let (replicas, inner) = (data.replicas.clone(), data.clone);
     let (first, then) = (OrderFlags::FIRST_PRINTED, OrderFlags::THEN_PRINTED);
     if let Some(inner) = inner {
-        order_tasks(cluster, OrderRule::Bundle, (bundle, Task::Start), (inner, Task::Start), first);
-        order_tasks(cluster, OrderRule::Bundle, (bundle, Task::Stop), (inner, Task::Stop), first);
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (inner, Task::Running),
-            (bundle, Task::Running),
-            then,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (inner, Task::Stopped),
-            (bundle, Task::Stopped),
-            then,
-        );
+        tie(cluster, (bundle, Task::Start), (inner, Task::Start), first);
+        tie(cluster, (bundle, Task::Stop), (inner, Task::Stop), first);
+        tie(cluster, (inner, Task::Running), (bundle, Task::Running), then);
+        tie(cluster, (inner, Task::Stopped), (bundle, Task::Stopped), then);
     }
     for replica in &replicas {
         let container = replica.container;
         internal::order_resource(cluster, container);
         let start = OrderFlags::FIRST_RUNNABLE | first;
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (bundle, Task::Start),
-            (container, Task::Start),
-            start,
-        );
+        tie(cluster, (bundle, Task::Start), (container, Task::Start), start);
         if let Some(child) = replica.child {
-            order_tasks(
-                cluster,
-                OrderRule::Bundle,
-                (bundle, Task::Stop),
-                (child, Task::Stop),
-                first,
-            );
+            tie(cluster, (bundle, Task::Stop), (child, Task::Stop), first);
         }
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (bundle, Task::Stop),
-            (container, Task::Stop),
-            first,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (container, Task::Start),
-            (bundle, Task::Running),
-            then,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (container, Task::Stop),
-            (bundle, Task::Stopped),
-            then,
-        );
+        tie(cluster, (bundle, Task::Stop), (container, Task::Stop), first);
+        tie(cluster, (container, Task::Start), (bundle, Task::Running), then);
+        tie(cluster, (container, Task::Stop), (bundle, Task::Stopped), then);
         if let Some(ip) = replica.ip {
             internal::order_resource(cluster, ip);
             let flags = OrderFlags::FIRST_RUNNABLE | OrderFlags::INTERNAL;
-            order_tasks(
-                cluster,
-                OrderRule::Bundle,
-                (ip, Task::Start),
-                (container, Task::Start),
-                flags,
-            );
+            tie(cluster, (ip, Task::Start), (container, Task::Start), flags);
             let flags = OrderFlags::FIRST_REQ | OrderFlags::INTERNAL;
-            order_tasks(
-                cluster,
-                OrderRule::Bundle,
-                (container, Task::Stop),
-                (ip, Task::Stop),
-                flags,
-            );
+            tie(cluster, (container, Task::Stop), (ip, Task::Stop), flags);
         }
         if let Some(connection) = replica.connection {
             internal::order_resource(cluster, connection);
@@ -98,34 +44,10 @@ pub(super) fn order_replicas(cluster: &mut Cluster, bundle: RscIx) {
     internal::order_resource(cluster, inner);
     if cluster[inner].promotable {
         order_roles(cluster, bundle);
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (inner, Task::Demoted),
-            (bundle, Task::Demoted),
-            then,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (bundle, Task::Demote),
-            (inner, Task::Demote),
-            first,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (inner, Task::Promoted),
-            (bundle, Task::Promoted),
-            then,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Bundle,
-            (bundle, Task::Promote),
-            (inner, Task::Promote),
-            first,
-        );
+        tie(cluster, (inner, Task::Demoted), (bundle, Task::Demoted), then);
+        tie(cluster, (bundle, Task::Demote), (inner, Task::Demote), first);
+        tie(cluster, (inner, Task::Promoted), (bundle, Task::Promoted), then);
+        tie(cluster, (bundle, Task::Promote), (inner, Task::Promote), first);
     }
 }
 
@@ -150,4 +72,9 @@ pub(super) fn create(cluster: &mut Cluster, bundle: RscIx) {
             cluster[complete].priority = COMPLETED;
         }
     }
+}
+
+/// An ordering that relates a bundle and its replicas.
+fn tie(cluster: &mut Cluster, first: (RscIx, Task), then: (RscIx, Task), flags: OrderFlags) {
+    order_tasks(cluster, OrderRule::Bundle, first, then, flags);
 }

@@ -16,30 +16,12 @@ pub(super) fn order_instances(cluster: &mut Cluster, clone: RscIx) {
     let Some(data) = cluster[clone].clone_data() else { return };
     let (ordered, promotable) = (data.ordered, data.promotable);
     let runnable = OrderFlags::FIRST_RUNNABLE;
-    order_tasks(
-        cluster,
-        OrderRule::Clone,
-        (clone, Task::Stopped),
-        (clone, Task::Start),
-        OrderFlags::ORDER,
-    );
-    order_tasks(cluster, OrderRule::Clone, (clone, Task::Start), (clone, Task::Running), runnable);
-    order_tasks(cluster, OrderRule::Clone, (clone, Task::Stop), (clone, Task::Stopped), runnable);
+    tie(cluster, (clone, Task::Stopped), (clone, Task::Start), OrderFlags::ORDER);
+    tie(cluster, (clone, Task::Start), (clone, Task::Running), runnable);
+    tie(cluster, (clone, Task::Stop), (clone, Task::Stopped), runnable);
     if promotable {
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (clone, Task::Demoted),
-            (clone, Task::Stop),
-            OrderFlags::ORDER,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (clone, Task::Running),
-            (clone, Task::Promote),
-            runnable,
-        );
+        tie(cluster, (clone, Task::Demoted), (clone, Task::Stop), OrderFlags::ORDER);
+        tie(cluster, (clone, Task::Running), (clone, Task::Promote), runnable);
     }
     if ordered {
         sort_instances(cluster, clone);
@@ -60,29 +42,17 @@ pub(super) fn order_instances(cluster: &mut Cluster, clone: RscIx) {
 fn order_instance(cluster: &mut Cluster, clone: RscIx, instance: RscIx, previous: Option<RscIx>) {
     let (first, then) = (OrderFlags::FIRST_PRINTED, OrderFlags::THEN_PRINTED);
     let start = OrderFlags::FIRST_RUNNABLE | first;
-    order_tasks(cluster, OrderRule::Clone, (clone, Task::Start), (instance, Task::Start), start);
-    order_tasks(cluster, OrderRule::Clone, (instance, Task::Start), (clone, Task::Running), then);
+    tie(cluster, (clone, Task::Start), (instance, Task::Start), start);
+    tie(cluster, (instance, Task::Start), (clone, Task::Running), then);
     if let Some(previous) = previous {
         let flags = OrderFlags::ORDER;
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (previous, Task::Start),
-            (instance, Task::Start),
-            flags,
-        );
+        tie(cluster, (previous, Task::Start), (instance, Task::Start), flags);
     }
-    order_tasks(cluster, OrderRule::Clone, (clone, Task::Stop), (instance, Task::Stop), first);
-    order_tasks(cluster, OrderRule::Clone, (instance, Task::Stop), (clone, Task::Stopped), then);
+    tie(cluster, (clone, Task::Stop), (instance, Task::Stop), first);
+    tie(cluster, (instance, Task::Stop), (clone, Task::Stopped), then);
     if let Some(previous) = previous {
         let flags = OrderFlags::ORDER;
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (instance, Task::Stop),
-            (previous, Task::Stop),
-            flags,
-        );
+        tie(cluster, (instance, Task::Stop), (previous, Task::Stop), flags);
     }
 }
 
@@ -98,7 +68,7 @@ pub(super) fn order_roles(cluster: &mut Cluster, rsc: RscIx) {
         (Task::Demote, Task::Demoted),
     ];
     for (first, then) in pairs {
-        order_tasks(cluster, OrderRule::Clone, (rsc, first), (rsc, then), OrderFlags::ORDER);
+        tie(cluster, (rsc, first), (rsc, then), OrderFlags::ORDER);
     }
 }
 
@@ -107,61 +77,19 @@ fn order_promotions(cluster: &mut Cluster, clone: RscIx, ordered: bool) {
     let mut previous = None;
     let plain = OrderFlags::ORDER;
     for instance in cluster[clone].children.clone() {
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (instance, Task::Demote),
-            (instance, Task::Promote),
-            plain,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (clone, Task::Promote),
-            (instance, Task::Promote),
-            plain,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (instance, Task::Promote),
-            (clone, Task::Promoted),
-            plain,
-        );
+        tie(cluster, (instance, Task::Demote), (instance, Task::Promote), plain);
+        tie(cluster, (clone, Task::Promote), (instance, Task::Promote), plain);
+        tie(cluster, (instance, Task::Promote), (clone, Task::Promoted), plain);
         let before = previous.filter(|_| ordered);
         if let Some(before) = before {
-            order_tasks(
-                cluster,
-                OrderRule::Clone,
-                (before, Task::Promote),
-                (instance, Task::Promote),
-                plain,
-            );
+            tie(cluster, (before, Task::Promote), (instance, Task::Promote), plain);
         }
         let printed = OrderFlags::FIRST_PRINTED;
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (clone, Task::Demote),
-            (instance, Task::Demote),
-            printed,
-        );
+        tie(cluster, (clone, Task::Demote), (instance, Task::Demote), printed);
         let printed = OrderFlags::THEN_PRINTED;
-        order_tasks(
-            cluster,
-            OrderRule::Clone,
-            (instance, Task::Demote),
-            (clone, Task::Demoted),
-            printed,
-        );
+        tie(cluster, (instance, Task::Demote), (clone, Task::Demoted), printed);
         if let Some(before) = before {
-            order_tasks(
-                cluster,
-                OrderRule::Clone,
-                (instance, Task::Demote),
-                (before, Task::Demote),
-                plain,
-            );
+            tie(cluster, (instance, Task::Demote), (before, Task::Demote), plain);
         }
         previous = Some(instance);
     }
@@ -326,4 +254,9 @@ fn create_roles(cluster: &mut Cluster, clone: RscIx) {
     notify::order_tasks(cluster, clone, &Task::Demote, &Task::Promote);
     notify::order_tasks(cluster, clone, &Task::Demote, &Task::Start);
     notify::order_tasks(cluster, clone, &Task::Demote, &Task::Stop);
+}
+
+/// An ordering that relates a clone and its instances.
+fn tie(cluster: &mut Cluster, first: (RscIx, Task), then: (RscIx, Task), flags: OrderFlags) {
+    order_tasks(cluster, OrderRule::Clone, first, then, flags);
 }

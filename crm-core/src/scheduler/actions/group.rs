@@ -16,15 +16,9 @@ struct Previous {
 /// Internal orderings of a group and its members.
 pub(super) fn order_members(cluster: &mut Cluster, group: RscIx) {
     let runnable = OrderFlags::FIRST_RUNNABLE;
-    order_tasks(cluster, OrderRule::Group, (group, Task::Stop), (group, Task::Stopped), runnable);
-    order_tasks(
-        cluster,
-        OrderRule::Group,
-        (group, Task::Stopped),
-        (group, Task::Start),
-        OrderFlags::ORDER,
-    );
-    order_tasks(cluster, OrderRule::Group, (group, Task::Start), (group, Task::Running), runnable);
+    tie(cluster, (group, Task::Stop), (group, Task::Stopped), runnable);
+    tie(cluster, (group, Task::Stopped), (group, Task::Start), OrderFlags::ORDER);
+    tie(cluster, (group, Task::Start), (group, Task::Running), runnable);
     let mut previous = Previous { member: None, last_active: None };
     for member in cluster[group].children.clone() {
         internal::order_resource(cluster, member);
@@ -56,33 +50,15 @@ fn order_in_group(cluster: &mut Cluster, group: RscIx, member: RscIx, previous: 
     let up = OrderFlags::FIRST_RUNNABLE | OrderFlags::THEN_REQ | OrderFlags::THEN_PRINTED;
     let printed = OrderFlags::FIRST_PRINTED;
     if is_promotable(cluster, group) {
-        order_tasks(cluster, OrderRule::Group, (group, Task::Demote), (member, Task::Demote), down);
-        order_tasks(
-            cluster,
-            OrderRule::Group,
-            (member, Task::Demote),
-            (group, Task::Demoted),
-            post_down,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Group,
-            (member, Task::Promote),
-            (group, Task::Promoted),
-            up,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Group,
-            (group, Task::Promote),
-            (member, Task::Promote),
-            printed,
-        );
+        tie(cluster, (group, Task::Demote), (member, Task::Demote), down);
+        tie(cluster, (member, Task::Demote), (group, Task::Demoted), post_down);
+        tie(cluster, (member, Task::Promote), (group, Task::Promoted), up);
+        tie(cluster, (group, Task::Promote), (member, Task::Promote), printed);
     }
-    order_tasks(cluster, OrderRule::Group, (group, Task::Stop), (member, Task::Stop), down);
-    order_tasks(cluster, OrderRule::Group, (member, Task::Stop), (group, Task::Stopped), post_down);
-    order_tasks(cluster, OrderRule::Group, (group, Task::Start), (member, Task::Start), printed);
-    order_tasks(cluster, OrderRule::Group, (member, Task::Start), (group, Task::Running), up);
+    tie(cluster, (group, Task::Stop), (member, Task::Stop), down);
+    tie(cluster, (member, Task::Stop), (group, Task::Stopped), post_down);
+    tie(cluster, (group, Task::Start), (member, Task::Start), printed);
+    tie(cluster, (member, Task::Start), (group, Task::Running), up);
 }
 
 /// a member relative to the one before it.
@@ -91,47 +67,23 @@ fn order_after_previous(cluster: &mut Cluster, group: RscIx, member: RscIx, prev
     let implied = OrderFlags::THEN_REQ | OrderFlags::FIRST_RUNNABLE;
     if !is_ordered(cluster, group) {
         let flags = implied | OrderFlags::FIRST_PRINTED;
-        order_tasks(cluster, OrderRule::Group, (group, Task::Start), (member, Task::Start), flags);
+        tie(cluster, (group, Task::Start), (member, Task::Start), flags);
         if promotable {
-            order_tasks(
-                cluster,
-                OrderRule::Group,
-                (group, Task::Promote),
-                (member, Task::Promote),
-                flags,
-            );
+            tie(cluster, (group, Task::Promote), (member, Task::Promote), flags);
         }
         return;
     }
     let Some(before) = previous.member else { return };
-    order_tasks(cluster, OrderRule::Group, (before, Task::Start), (member, Task::Start), implied);
+    tie(cluster, (before, Task::Start), (member, Task::Start), implied);
     let restart = OrderFlags::ORDER | OrderFlags::RESTART;
-    order_tasks(cluster, OrderRule::Group, (member, Task::Stop), (before, Task::Stop), restart);
+    tie(cluster, (member, Task::Stop), (before, Task::Stop), restart);
     let gap = !cluster[member].active_on.is_empty() && cluster[before].active_on.is_empty();
     if let Some(last) = previous.last_active.filter(|_| gap) {
-        order_tasks(
-            cluster,
-            OrderRule::Group,
-            (member, Task::Stop),
-            (last, Task::Stop),
-            OrderFlags::ORDER,
-        );
+        tie(cluster, (member, Task::Stop), (last, Task::Stop), OrderFlags::ORDER);
     }
     if promotable {
-        order_tasks(
-            cluster,
-            OrderRule::Group,
-            (before, Task::Promote),
-            (member, Task::Promote),
-            implied,
-        );
-        order_tasks(
-            cluster,
-            OrderRule::Group,
-            (member, Task::Demote),
-            (before, Task::Demote),
-            OrderFlags::ORDER,
-        );
+        tie(cluster, (before, Task::Promote), (member, Task::Promote), implied);
+        tie(cluster, (member, Task::Demote), (before, Task::Demote), OrderFlags::ORDER);
     }
 }
 
@@ -148,4 +100,9 @@ pub(super) fn create(cluster: &mut Cluster, group: RscIx) {
             pseudo_op(cluster, group, task, true, true);
         }
     }
+}
+
+/// An ordering that relates a group and its members.
+fn tie(cluster: &mut Cluster, first: (RscIx, Task), then: (RscIx, Task), flags: OrderFlags) {
+    order_tasks(cluster, OrderRule::Group, first, then, flags);
 }

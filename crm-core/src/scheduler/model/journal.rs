@@ -330,3 +330,48 @@ impl Journal {
         self.nodes.get(&(node, fact)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::model::OrderOrigin;
+
+    fn told(on: bool) -> Journal {
+        let mut journal = Journal::new(on);
+        let (action, rsc, node) = (ActionIx(7), RscIx(1), NodeIx(2));
+        let (first, second) = (Ground::Unknown(rsc, node), Ground::Devices(node));
+        journal.needed(action, first);
+        journal.needed(action, second);
+        journal.held(action, first);
+        journal.held(action, second);
+        journal.linked(Relation::Rule(OrderRule::Group));
+        journal.resource(rsc, Fact::Failed, first);
+        journal.node(node, NodeFact::Unclean, first);
+        journal.entered(action);
+        journal
+    }
+
+    #[test]
+    fn the_first_need_and_the_last_hold_stay() {
+        let mut journal = told(true);
+        let (rsc, node) = (RscIx(1), NodeIx(2));
+        assert_eq!(journal.of_action(ActionIx(7)), Some(Ground::Unknown(rsc, node)));
+        assert_eq!(journal.of_held(ActionIx(7)), Some(Ground::Devices(node)));
+        assert_eq!(journal.of_link(LinkIx(0)), Relation::Rule(OrderRule::Group));
+        journal.not_needed(ActionIx(7));
+        assert_eq!(journal.of_action(ActionIx(7)), None, "what is not needed needs no reason");
+    }
+
+    #[test]
+    fn a_journal_that_is_off_holds_nothing() {
+        let journal = told(false);
+        assert_eq!(journal.actions.capacity() + journal.links.capacity(), 0);
+        assert!(journal.resources.is_empty() && journal.nodes.is_empty());
+        assert!(!journal.is_in_graph(ActionIx(7)));
+    }
+
+    #[test]
+    fn an_origin_is_as_small_as_an_id() {
+        assert_eq!(size_of::<OrderOrigin>(), 16);
+    }
+}

@@ -262,24 +262,7 @@ impl Reader<'_> {
                     stop(cluster, rsc);
                 }
             }
-            OnFail::ResetRemote => {
-                fail(cluster, rsc, failure);
-                let remote = cluster.node_named(&cluster[rsc].id.clone());
-                if let Some(remote) = remote.filter(|_| cluster.options.fencing)
-                    && cluster.is_plain_remote(remote)
-                    && !cluster[remote].remote_was_fenced
-                {
-                    let reason = "remote connection is unrecoverable";
-                    actions::mark_for_fencing(cluster, remote, failure, reason, false);
-                }
-                if active {
-                    stop(cluster, rsc);
-                }
-                if cluster[rsc].reconnect_interval > 0 {
-                    cluster[rsc].next_role = Role::Stopped;
-                    cluster.journal.resource(rsc, Fact::NextRole, failure);
-                }
-            }
+            OnFail::ResetRemote => reset_remote(cluster, rsc, node, active),
             OnFail::RestartContainer => {
                 fail(cluster, rsc, failure);
                 match cluster[rsc].container {
@@ -313,6 +296,28 @@ impl Reader<'_> {
                 actions::mark_for_fencing(cluster, node, failure, &reason, false);
             }
         }
+    }
+}
+
+/// I-159 for the connection of a remote node: the node is fenced, and reached again.
+fn reset_remote(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, active: bool) {
+    let failure = Ground::Resource(rsc, Fact::FailedOn(node));
+    fail(cluster, rsc, failure);
+    let remote = cluster.node_named(&cluster[rsc].id.clone());
+    if let Some(remote) = remote.filter(|_| cluster.options.fencing)
+        && cluster.is_plain_remote(remote)
+        && !cluster[remote].remote_was_fenced
+    {
+        let reason = "remote connection is unrecoverable";
+        actions::mark_for_fencing(cluster, remote, failure, reason, false);
+    }
+    if active {
+        let stop = actions::op(cluster, rsc, Task::Stop, 0, Some(node), false);
+        cluster.journal.needed(stop, failure);
+    }
+    if cluster[rsc].reconnect_interval > 0 {
+        cluster[rsc].next_role = Role::Stopped;
+        cluster.journal.resource(rsc, Fact::NextRole, failure);
     }
 }
 

@@ -233,13 +233,29 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
+    /// The refusal of an invalid configuration: in the original's words, then what is wrong.
+    fn invalid(&self, why: &str) -> Failure {
+        let head = match self.name {
+            "cibadmin" => {
+                "Call failed: Update does not conform to the configured schema".to_string()
+            }
+            name => format!("{name}: Error performing operation: {}", Exit::CONFIG.text()),
+        };
+        let details = why.lines().filter(|line| line.starts_with('<'));
+        let lines: Vec<&str> = std::iter::once(&*head).chain(details).collect();
+        Failure::new(Exit::CONFIG, lines.join("\n"))
+    }
+
     /// Makes the configuration that of `changed`, if it is still that of `base`.
     fn commit(&mut self, base: &Element, changed: &Element, command: &str) -> Result<(), Failure> {
         let configuration = changed
             .child("configuration")
             .cloned()
             .unwrap_or_else(|| Element::new("configuration"));
-        Ok(self.access.commit(base, &configuration, command)?)
+        self.access.commit(base, &configuration, command).map_err(|error| match error {
+            AccessError::Invalid(why) => self.invalid(&why),
+            other => other.into(),
+        })
     }
 }
 

@@ -378,11 +378,32 @@ const ATTEMPTS: usize = 5;
 
 /// Commits; if somebody else committed meanwhile, on top of that, unless both changed the same
 /// object.
+/// What a commit changes, for the record: ids alone, so that no secret gets into it.
+fn summary(old: &Configuration, new: &Configuration) -> String {
+    const NAMED: usize = 10;
+    let mut words: Vec<String> = Vec::new();
+    for object in new.objects() {
+        match old.find(object.id) {
+            None => words.push(format!("+{}", object.id)),
+            Some(was) if was.element != object.element => words.push(format!("~{}", object.id)),
+            Some(_) => {}
+        }
+    }
+    let gone = old.objects().into_iter().filter(|o| new.find(o.id).is_none());
+    words.extend(gone.map(|o| format!("-{}", o.id)));
+    if words.len() > NAMED {
+        let more = words.split_off(NAMED).len();
+        words.push(format!("and {more} more"));
+    }
+    if words.is_empty() { "configure".into() } else { format!("configure {}", words.join(" ")) }
+}
+
 fn write(access: &mut dyn Access, editor: &Editor, pending: &Configuration) -> Outcome {
     let mut base = editor.base.clone();
     let mut wanted = pending.root().clone();
+    let command = summary(&editor.start, pending);
     for _ in 0..ATTEMPTS {
-        match access.commit(&base, &wanted, "configure") {
+        match access.commit(&base, &wanted, &command) {
             Ok(()) => return Ok(()),
             Err(AccessError::Stale(_)) => {}
             Err(e) => return Err(e.into()),

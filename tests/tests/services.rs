@@ -20,6 +20,11 @@ const SCENES: &[Scene] = &[
     },
     Scene { name: "a_reloadable_parameter_is_reloaded", needs: &[DUMMY], play: reload },
     Scene {
+        name: "every_node_knows_the_past_after_restarts_and_can_report_it",
+        needs: &[DUMMY, "/usr/bin/tar"],
+        play: past,
+    },
+    Scene {
         name: "a_daemon_that_dies_or_restarts_leaves_nginx_and_mariadb_alone",
         needs: &[
             "/usr/lib/ocf/resource.d/heartbeat/nginx",
@@ -31,6 +36,8 @@ const SCENES: &[Scene] = &[
     },
 ];
 
+/// Two nodes of which nobody expects anything but that they remember.
+const PAIR: [&str; 2] = ["p1", "p2"];
 const THREE: [&str; 3] = ["n1", "n2", "n3"];
 
 const NGINX: &str = "user root;\nworker_processes 1;\nerror_log /var/log/nginx.log;\n\
@@ -52,7 +59,7 @@ fn make() -> Result<Stage, LabError> {
         ("/var/log/nginx/.keep", 0o644, ""),
         ("/var/lib/mysql/.keep", 0o644, ""),
     ];
-    Stage::new(&[&["solo"], &THREE], &files)
+    Stage::new(&[&["solo"], &THREE, &PAIR], &files)
 }
 
 fn expect(so: bool, what: impl Into<String>) -> Result<(), Failed> {
@@ -99,6 +106,43 @@ fn alerts(s: &Stage) -> Result<(), Failed> {
     let rest = s.lab.disk("solo", "/var/log/alerts-rest").unwrap_or_default();
     let rest = String::from_utf8_lossy(&rest).into_owned();
     expect(!rest.contains("Attribute") && rest.contains("'start'"), rest)
+}
+
+fn past(s: &Stage) -> Result<(), Failed> {
+    s.up(&PAIR)?;
+    s.configure(
+        "p1",
+        "property stonith-enabled=false\n\
+         primitive d ocf:pacemaker:Dummy op monitor interval=10s\nlocation l d 10: p2",
+    )?;
+    s.rest(&PAIR)?;
+    for host in PAIR {
+        let said = s.sh(host, "crm history events")?;
+        let known = said.contains("start d on p2: ok") && said.contains("is complete");
+        expect(known && said.contains("+d"), format!("{host}: {said}"))?;
+    }
+    // The input is where the transition was planned.
+    let planned = |h: &&str| s.sh(h, "crm history transition").is_ok();
+    let coordinators: Vec<&str> = PAIR.into_iter().filter(|h| planned(h)).collect();
+    expect(coordinators.len() == 1, format!("{coordinators:?} have the last input"))?;
+    for host in PAIR {
+        s.sh(host, "crm cluster restart")?;
+        s.rest(&PAIR)?;
+        let said = s.sh(host, "crm history resource d")?;
+        expect(said.contains("start d on p2: ok"), format!("{host} has forgotten: {said}"))?;
+    }
+    let numbers = |host: &str| -> Result<Vec<u64>, Failed> {
+        let said = s.sh(host, "crm history transitions")?;
+        let words = said.split_whitespace().filter_map(|w| w.strip_prefix("pe-input-"));
+        Ok(words.filter_map(|n| n.parse().ok()).collect())
+    };
+    let counted = numbers("p1")?;
+    let rising = counted.windows(2).all(|w| w[0] < w[1]);
+    expect(rising && counted.len() > 1, format!("transitions are numbered {counted:?}"))?;
+
+    s.sh("p2", "cd /var/lib && crm report past.tar.gz")?;
+    let said = s.sh("p2", "cd /var/lib && crm -H past.tar.gz history resource d")?;
+    expect(said.contains("start d on p2: ok"), said)
 }
 
 const SERVICES: &str = "property stonith-enabled=true stonith-action=off\n\

@@ -231,7 +231,7 @@ impl Detector {
             }
         }
         let rest: BTreeSet<NodeId> = members.difference(&out).copied().collect();
-        out.extend(self.outside_of_the_clique(rest, &since, now));
+        out.extend(self.outside_of_the_clique(rest, since, now));
         out
     }
 

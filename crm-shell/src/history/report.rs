@@ -1,5 +1,6 @@
 //! Reports: what a node knows about itself and the past, in a directory that another can read.
 
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::UNIX_EPOCH;
@@ -58,7 +59,11 @@ pub fn collect(
     };
     let place = directory.join(&node);
     let writer = Writer { place: place.clone(), secrets: secrets(&wanted.hidden)? };
-    std::fs::create_dir_all(place.join(INPUTS))
+    // It has logs and configurations: for its owner only.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(place.join(INPUTS))
         .map_err(|e| Failure::from(format!("cannot make {}: {e}", place.display())))?;
     match state {
         Ok(state) => writer.write("state.txt", &format!("{state:#?}\n"))?,
@@ -321,6 +326,10 @@ pub fn pack(directory: &Path, archive: &Path) -> Result<(), Failure> {
     };
     let mut tar = Process::new("tar");
     tar.arg("--auto-compress").arg("-cf").arg(archive).arg("-C").arg(parent).arg("--").arg(name);
+    let own = |e: std::io::Error| Failure::from(format!("{}: {e}", archive.display()));
+    std::fs::File::create(archive)
+        .and_then(|f| f.set_permissions(std::fs::Permissions::from_mode(0o600)))
+        .map_err(own)?;
     run_tar(tar)
 }
 

@@ -27,6 +27,9 @@ impl Access for Daemon {
     fn update_ticket(&mut self, _: &proto::TicketUpdate) -> Answer<()> {
         Err(AccessError::NeedsCluster("tickets"))
     }
+    fn update_secret(&mut self, _: &proto::SecretUpdate) -> Answer<()> {
+        Err(AccessError::NeedsCluster("secrets"))
+    }
     fn update_attribute(&mut self, _: &AttributeUpdate) -> Answer<()> {
         Err(AccessError::NeedsCluster("attributes"))
     }
@@ -54,7 +57,7 @@ impl Access for Daemon {
         let found = self.inputs.iter().find(|(i, _)| i.name == name);
         found.map(|(_, c)| c.clone()).ok_or_else(|| AccessError::NotFound(name.into()))
     }
-    fn shutdown(&mut self) -> Answer<()> {
+    fn shutdown(&mut self, _: Option<std::time::Duration>) -> Answer<()> {
         Err(AccessError::NeedsCluster("stopping"))
     }
 }
@@ -121,10 +124,10 @@ fn transitions_are_found_by_number_place_and_name() {
     let all = past.transitions(&mut daemon).unwrap();
     let seen: Vec<_> = all.iter().map(|t| (t.number, t.ended_ms, t.actions.len())).collect();
     assert_eq!(seen, [(3, None, 0), (7, Some(7200), 1), (9, None, 2)]);
-    let mut number = |name: Option<&str>| past.transition(&mut daemon, name).map(|t| t.number).ok();
+    let number = |name: Option<&str>| past.transition(&mut daemon, name).map(|t| t.number).ok();
     assert_eq!(
         [None, Some("0"), Some("-1"), Some("7"), Some("pe-input-3.xml"), Some("8"), Some("-3")]
-            .map(|n| number(n)),
+            .map(number),
         [Some(9), Some(9), Some(7), Some(7), Some(3), None, None]
     );
     let document = past.document(&mut daemon, Some("7")).unwrap();

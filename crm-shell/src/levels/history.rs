@@ -49,8 +49,11 @@ fn past<T>(
     ask: impl FnOnce(&mut History, &mut dyn crate::access::Access) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let hidden = crate::levels::configure::hidden(session);
+    let mut live = session.shadow.is_some().then(crate::access::open);
     let Session { history, access, .. } = session;
     history.secrets = report::secrets(&hidden)?;
+    // A copy of the configuration has no past; the cluster it was made of has.
+    let access = live.as_mut().unwrap_or(access);
     if history.source == Source::Live && !access.is_live() {
         return Err(Message::error(
             "a file has no past: history needs a running cluster or a report",

@@ -8,6 +8,11 @@ use crate::session::{Call, Failure, Outcome, Session};
 
 /// `report [<name>]`
 pub fn report(session: &mut Session, call: &Call<'_>) -> Outcome {
+    if session.shadow.is_some() {
+        return Err(
+            "a shadow CIB is in use; a report is about the cluster ('cib use' first)".into()
+        );
+    }
     crate::editor::settle(session)?;
     let now = jiff::Zoned::now();
     let mut wanted = Vec::new();

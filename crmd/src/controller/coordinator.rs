@@ -753,7 +753,8 @@ fn planning_view(cib: &Element, quorate: bool, nodes: &BTreeMap<NodeId, String>)
 /// What a transition does, one action a line; what only puts others in order is left out.
 fn describe(graph: &Graph) -> String {
     let work = |a: &&Action| a.kind != ActionKind::Pseudo;
-    let actions: Vec<&Action> = graph.included().map(|(_, a)| a).filter(work).collect();
+    let actions: Vec<&Action> =
+        in_order(graph).into_iter().filter_map(|ix| graph.get(ix)).filter(work).collect();
     let mut lines: Vec<String> =
         actions.iter().take(DESCRIBED).map(|a| describe_action(a)).collect();
     if actions.len() > DESCRIBED {
@@ -776,4 +777,22 @@ fn describe_action(action: &Action) -> String {
     let node = action.node.as_ref().map(|n| format!(" on {}", n.name)).unwrap_or_default();
     let node = if what == "fence" { node.replacen(" on", "", 1) } else { node };
     format!("{what}{resource}{interval}{node}")
+}
+
+/// The actions as they come one after the other; a large transition is left as it is, for the
+/// coordinator has more to do than to list it nicely.
+fn in_order(graph: &Graph) -> Vec<ActionIx> {
+    let mut rest: Vec<ActionIx> = graph.included().map(|(ix, _)| ix).collect();
+    if rest.len() > 2 * DESCRIBED {
+        return rest;
+    }
+    rest.sort_by_key(|ix| graph.get(*ix).map(|a| a.id));
+    let mut ordered: Vec<ActionIx> = Vec::new();
+    while !rest.is_empty() {
+        let waits = |ix: &ActionIx| graph.inputs(*ix).iter().any(|i| rest.contains(i));
+        // A circle cannot be put in order.
+        let next = rest.iter().position(|ix| !waits(ix)).unwrap_or(0);
+        ordered.push(rest.remove(next));
+    }
+    ordered
 }

@@ -124,7 +124,6 @@ impl Controller {
             restart_digest: restart.1,
             secure_params: secure.0,
             secure_digest: secure.1,
-            ..OpResult::default()
         };
         self.send(Body::Result(message));
     }

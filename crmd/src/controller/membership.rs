@@ -107,7 +107,9 @@ impl Controller {
         if self.view.as_ref().map(|v| v.quorate) != Some(view.quorate) {
             let word = if view.quorate { "this partition has quorum" } else { "no quorum" };
             let text = format!("{word} ({} of {} votes)", view.votes, view.expected_votes);
-            self.tell("quorum", "", "", text, !view.quorate);
+            // A node that starts has had none to lose.
+            let lost = !view.quorate && self.view.is_some();
+            self.tell("quorum", "", "", text, lost);
         }
     }
 

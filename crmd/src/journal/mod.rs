@@ -14,6 +14,7 @@ mod inputs;
 mod tests;
 
 use std::collections::VecDeque;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +67,8 @@ impl Journal {
     /// The directory cannot be made, or the thread is refused. A file that cannot be read is no
     /// error.
     pub fn start(directory: &Path) -> std::io::Result<Journal> {
-        std::fs::create_dir_all(directory)?;
+        // The documents in it have passwords of fencing devices.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let query = EventQuery { limit: RECENT as u32, ..EventQuery::default() };
         let recent: VecDeque<Event> = events::read(directory, &query, RECENT).into();
         let next = recent.back().map_or(0, |e| e.seq) + 1;

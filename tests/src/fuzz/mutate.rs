@@ -356,7 +356,9 @@ pub fn change(root: &mut Element, dice: &mut Dice) {
         }
         6 => {
             let old = attribute(target, dice).and_then(|n| target.remove_attr(&n));
-            old.map(|value| target.set_attr(dice.one(NAMES), value));
+            if let Some(value) = old {
+                target.set_attr(dice.one(NAMES), value);
+            }
         }
         7 => target.rename(dice.one(TAGS)),
         8 => {

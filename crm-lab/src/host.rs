@@ -91,18 +91,27 @@ struct Machines {
 }
 
 impl Lab {
-    /// An empty lab. The first network joins the hosts, the second one carries the power switch.
+    /// An empty lab whose hosts have the calling program as their `crm`. The first network joins
+    /// the hosts, the second one carries the power switch.
     ///
     /// Call it inside [`isolate`](crate::isolate) only, before other threads exist.
     ///
     /// # Errors
     /// What the system refused. Everything made so far goes with the process.
     pub fn new(service: Network, management: Network) -> Result<Lab> {
+        Self::carrying(Path::new("/proc/self/exe"), service, management)
+    }
+
+    /// The same with another program as the hosts' `crm`.
+    ///
+    /// # Errors
+    /// As [`Lab::new`].
+    pub fn carrying(executable: &Path, service: Network, management: Network) -> Result<Lab> {
         let base = base_directory()?;
         mount(Some("crm-lab"), &base, Some("tmpfs"), MsFlags::empty(), None::<&str>)
             .doing(format!("mounting memory on {}", base.display()))?;
         let program = base.join("crm");
-        fs::copy("/proc/self/exe", &program).doing("copying the program")?;
+        fs::copy(executable, &program).doing("copying the program")?;
         let mut netlink = Netlink::open()?;
         netlink.set_up("lo", true)?;
         let networks = vec![service, management];

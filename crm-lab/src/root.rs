@@ -62,6 +62,7 @@ pub(crate) fn prepare(root: &Path, name: &str, files: &Files) -> Result<()> {
         }
     }
     link(Path::new("/run"), &root.join("var/run"))?;
+    link(Path::new("/proc/self/mounts"), &root.join("etc/mtab"))?;
     farm("usr", root, |n| n == "lib" || n == "local")?;
     farm("usr/lib", root, |n| OWN_LIB.contains(&n))?;
     farm("etc", root, |n| OWN_ETC.contains(&n))?;

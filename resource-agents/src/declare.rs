@@ -108,22 +108,29 @@ pub struct Action {
     pub interval: Option<u32>,
     /// For which role.
     pub role: Option<&'static str>,
+    /// How thorough a monitor is (`OCF_CHECK_LEVEL`).
+    pub depth: u32,
 }
 
 impl Action {
     /// An action that runs once.
     pub const fn once(name: &'static str, timeout: u32) -> Self {
-        Self { name, timeout, interval: None, role: None }
+        Self { name, timeout, interval: None, role: None, depth: 0 }
     }
 
     /// The recurring monitor.
     pub const fn monitor(timeout: u32, interval: u32) -> Self {
-        Self { name: "monitor", timeout, interval: Some(interval), role: None }
+        Self { name: "monitor", timeout, interval: Some(interval), role: None, depth: 0 }
+    }
+
+    /// A recurring monitor of this depth.
+    pub const fn monitor_depth(timeout: u32, interval: u32, depth: u32) -> Self {
+        Self { name: "monitor", timeout, interval: Some(interval), role: None, depth }
     }
 
     /// The recurring monitor of a role.
     pub const fn monitor_role(timeout: u32, interval: u32, role: &'static str) -> Self {
-        Self { name: "monitor", timeout, interval: Some(interval), role: Some(role) }
+        Self { name: "monitor", timeout, interval: Some(interval), role: Some(role), depth: 0 }
     }
 }
 
@@ -313,7 +320,7 @@ fn write_metadata(xml: &mut String, agent: &Agent) -> fmt::Result {
     for action in agent.actions {
         write!(xml, "  <action name=\"{}\" timeout=\"{}s\"", action.name, action.timeout)?;
         if let Some(interval) = action.interval {
-            write!(xml, " interval=\"{interval}s\" depth=\"0\"")?;
+            write!(xml, " interval=\"{interval}s\" depth=\"{}\"", action.depth)?;
         }
         if let Some(role) = action.role {
             write!(xml, " role=\"{role}\"")?;

@@ -50,6 +50,13 @@ pub const AGENT: Agent = Agent {
             long: "Starts and migrations to this node fail.",
             ..Parameter::OPTIONAL
         },
+        Parameter {
+            name: "envfile",
+            reloadable: true,
+            short: "File for the environment",
+            long: "Every call adds its environment to this file.",
+            ..Parameter::OPTIONAL
+        },
     ],
     actions: &[
         Action::once("start", 20),
@@ -64,6 +71,7 @@ pub const AGENT: Agent = Agent {
 };
 
 fn run(context: &Context, action: &str) -> Outcome {
+    state::note_environment(context, action)?;
     sleep(context.time("op_sleep"));
     let file = StateFile::new(context, AGENT.name);
     match action {

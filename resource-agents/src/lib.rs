@@ -8,16 +8,22 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+mod apache;
+mod attribute;
+mod clock_skew;
 pub mod declare;
 mod delay;
 mod dummy;
 mod filesystem;
+mod health;
 mod ipaddr2;
 mod mailto;
+mod nginx;
 mod ping;
 mod state;
 mod stateful;
 mod sys;
+mod web;
 
 use declare::{Agent, Code, Context, Failure, Outcome};
 
@@ -26,11 +32,18 @@ pub const PROVIDER: &str = "crm";
 
 /// Every agent, by name.
 pub const AGENTS: &[&Agent] = &[
+    &apache::AGENT,
+    &clock_skew::AGENT,
     &delay::AGENT,
     &dummy::AGENT,
     &filesystem::AGENT,
+    &health::cpu::CPU,
+    &health::cpu::IO_WAIT,
+    &health::disk::AGENT,
+    &health::memory::AGENT,
     &ipaddr2::AGENT,
     &mailto::AGENT,
+    &nginx::AGENT,
     &ping::AGENT,
     &stateful::AGENT,
 ];

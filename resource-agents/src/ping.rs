@@ -2,12 +2,11 @@
 
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::attribute;
 use crate::declare::{Action, Agent, Code, Context, Failure, Kind, Outcome, Parameter};
 use crate::state::{self, StateFile};
 
@@ -70,6 +69,33 @@ pub const AGENT: Agent = Agent {
             ..Parameter::OPTIONAL
         },
         Parameter {
+            name: "pidfile",
+            short: "State file",
+            long: "Is there while it runs. Default: a file for each instance.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "options",
+            short: "Options of a ping program",
+            long: "Refused: this agent sends its requests itself.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "use_fping",
+            kind: Kind::Boolean,
+            short: "Not needed",
+            long: "Hosts are asked at the same time in any case.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "debug",
+            kind: Kind::Select(&["true", "false", "verbose"]),
+            reloadable: true,
+            short: "Not needed",
+            long: "Hosts that do not answer are always named.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
             name: "failure_score",
             kind: Kind::Integer(0, i64::MAX),
             short: "Fail below this value",
@@ -87,7 +113,11 @@ pub const AGENT: Agent = Agent {
 };
 
 fn run(context: &Context, action: &str) -> Outcome {
-    let file = StateFile::new(context, AGENT.name);
+    if let Some(options) = context.text("options") {
+        let reason = format!("\"options\" is \"{options}\", but no ping program is called here");
+        return Err(Failure::new(Code::NotConfigured, reason));
+    }
+    let file = StateFile::named(context, AGENT.name, "pidfile");
     let hosts: Vec<&str> = context
         .text("host_list")
         .unwrap_or_default()
@@ -102,7 +132,7 @@ fn run(context: &Context, action: &str) -> Outcome {
         "monitor" if file.read()?.is_none() => Ok(Code::NotRunning),
         "monitor" | "reload-agent" => update(context, &hosts),
         "stop" => {
-            tell(context, &["-D"]);
+            attribute::delete(context, context.text("name").unwrap_or_default());
             state::simple(&file, action)
         }
         _ => Ok(Code::Ok),
@@ -122,7 +152,7 @@ fn update(context: &Context, hosts: &[&str]) -> Outcome {
     });
     let count = i64::try_from(alive.iter().filter(|alive| **alive).count()).unwrap_or(i64::MAX);
     let value = count.saturating_mul(context.integer("multiplier"));
-    tell(context, &["-U", &value.to_string()]);
+    attribute::set(context, context.text("name").unwrap_or_default(), &value.to_string());
     let least = context.text("failure_score").and_then(|text| text.parse::<i64>().ok());
     if least.is_some_and(|least| value < least) {
         let silent: Vec<&str> =
@@ -131,25 +161,6 @@ fn update(context: &Context, hosts: &[&str]) -> Outcome {
         return Err(Failure::new(Code::Error, reason));
     }
     Ok(Code::Ok)
-}
-
-/// Sets or deletes the attribute; without a cluster there is nobody to tell.
-fn tell(context: &Context, arguments: &[&str]) {
-    let directory = context.variable("HA_SBIN_DIR").unwrap_or("/usr/sbin");
-    let name = context.text("name").unwrap_or_default();
-    let dampen = context.text("dampen").unwrap_or_default();
-    let status = Command::new(Path::new(directory).join("attrd_updater"))
-        .args(["-n", name, "-d", dampen])
-        .args(arguments)
-        .env_clear()
-        .envs(context.environment())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status();
-    if !status.is_ok_and(|status| status.success()) {
-        use std::io::Write as _;
-        let _ = writeln!(io::stderr(), "WARNING: the attribute {name} could not be set");
-    }
 }
 
 fn answers(host: &str, number: i64, limit: Duration) -> bool {
@@ -211,7 +222,7 @@ fn is_reply(bytes: &[u8], ip_header: bool, reply: u8, request: &[u8], check_id: 
 }
 
 /// The Internet checksum (RFC 1071).
-fn checksum(packet: &[u8]) -> u16 {
+pub(crate) fn checksum(packet: &[u8]) -> u16 {
     let mut sum: u32 = 0;
     for pair in packet.chunks(2) {
         let high = u32::from(pair[0]) << 8;

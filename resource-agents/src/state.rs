@@ -16,7 +16,12 @@ pub struct StateFile(PathBuf);
 impl StateFile {
     /// The file that the parameter `state` names, or one for this agent and instance.
     pub fn new(context: &Context, agent: &str) -> Self {
-        Self(match context.text("state") {
+        Self::named(context, agent, "state")
+    }
+
+    /// The same for agents that call this parameter something else.
+    pub fn named(context: &Context, agent: &str, parameter: &str) -> Self {
+        Self(match context.text(parameter) {
             Some(path) => PathBuf::from(path),
             None => {
                 let directory = context.variable("HA_RSCTMP").unwrap_or(DIRECTORY);
@@ -24,6 +29,12 @@ impl StateFile {
                 Path::new(directory).join(format!("{agent}-{instance}.state"))
             }
         })
+    }
+
+    /// A file of this name among the run-time files of agents.
+    pub fn in_place(context: &Context, name: &str) -> Self {
+        let directory = context.variable("HA_RSCTMP").unwrap_or(DIRECTORY);
+        Self(Path::new(directory).join(name.replace('/', "_")))
     }
 
     /// What it says; `None` if it is not there.
@@ -61,6 +72,19 @@ impl StateFile {
         };
         Failure::new(code, format!("cannot {what} the state file {}: {error}", self.0.display()))
     }
+}
+
+/// Adds the environment of this call to the file that the parameter `envfile` names, for tests of
+/// what the manager passes.
+pub fn note_environment(context: &Context, action: &str) -> Result<(), Failure> {
+    let Some(path) = context.text("envfile") else { return Ok(()) };
+    let mut text = format!("### {action}\n");
+    for (name, value) in context.environment() {
+        text += &format!("{name}={value}\n");
+    }
+    let file = fs::OpenOptions::new().create(true).append(true).open(path);
+    let written = file.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
+    written.map_err(|error| Failure::new(Code::Error, format!("{path}: {error}")))
 }
 
 /// Everything that agents of this kind do: presence is "running".

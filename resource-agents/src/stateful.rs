@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::declare::{Action, Agent, Code, Context, Failure, Outcome, Parameter};
-use crate::state::StateFile;
+use crate::declare::{Action, Agent, Code, Context, Failure, Kind, Outcome, Parameter};
+use crate::state::{self, StateFile};
 
 /// How much an instance that only runs wants to be promoted.
 const SCORE_UNPROMOTED: &str = "5";
@@ -18,13 +18,31 @@ pub const AGENT: Agent = Agent {
     short: "A resource with roles that does nothing",
     long: "Keeps a file with its role while it runs, and asks to be promoted. For trying out \
            promotable clones.",
-    parameters: &[Parameter {
-        name: "state",
-        unique: true,
-        short: "State file",
-        long: "Holds the role while the resource runs. Default: a file for each instance.",
-        ..Parameter::OPTIONAL
-    }],
+    parameters: &[
+        Parameter {
+            name: "state",
+            unique: true,
+            short: "State file",
+            long: "Holds the role while the resource runs. Default: a file for each instance.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "envfile",
+            reloadable: true,
+            short: "File for the environment",
+            long: "Every call adds its environment to this file.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "notify_delay",
+            kind: Kind::Time,
+            reloadable: true,
+            default: Some("0"),
+            short: "Time that a notification takes",
+            long: "Seconds, or a time with a unit.",
+            ..Parameter::OPTIONAL
+        },
+    ],
     actions: &[
         Action::once("start", 20),
         Action::once("stop", 20),
@@ -39,6 +57,10 @@ pub const AGENT: Agent = Agent {
 };
 
 fn run(context: &Context, action: &str) -> Outcome {
+    state::note_environment(context, action)?;
+    if action == "notify" {
+        std::thread::sleep(context.time("notify_delay"));
+    }
     let file = StateFile::new(context, AGENT.name);
     let role = role(&file)?;
     match (action, role) {

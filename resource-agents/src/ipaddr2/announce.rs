@@ -1,7 +1,8 @@
 //! Telling the neighbours where an address is now.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -23,6 +24,54 @@ pub fn once(plan: &Plan) -> io::Result<()> {
         }
         IpAddr::V6(ip) => advertise(plan.index, *hardware, ip),
     }
+}
+
+/// Asks for an IPv4 address before it is ours (RFC 5227): whether another host answers, or asks
+/// for it as well, within `limit`.
+pub fn collision(plan: &Plan, limit: Duration) -> io::Result<bool> {
+    let (IpAddr::V4(ip), Some(hardware)) =
+        (plan.ip, plan.hardware.first_chunk::<ETHERNET_ADDRESS>())
+    else {
+        return Ok(false);
+    };
+    let mut socket = sys::listen_arp(plan.index)?;
+    let start = Instant::now();
+    let mut packet = [0; 128];
+    // Twice, because the first may be lost.
+    for round in 1..=2 {
+        sys::broadcast_arp(plan.index, &probe(*hardware, ip))?;
+        let end = start + limit * round / 2;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            socket.set_read_timeout(Some(left))?;
+            match socket.read(&mut packet) {
+                Ok(length) if names(&packet[..length], ip, *hardware) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A question for an address by somebody who has none.
+fn probe(hardware: [u8; ETHERNET_ADDRESS], ip: Ipv4Addr) -> Vec<u8> {
+    let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1];
+    packet.extend(hardware);
+    packet.extend([0; 10]);
+    packet.extend(ip.octets());
+    packet
+}
+
+/// Whether a packet comes from another host that has the address, or wants it at this moment.
+fn names(packet: &[u8], ip: Ipv4Addr, own: [u8; ETHERNET_ADDRESS]) -> bool {
+    let part = |from: usize, length: usize| packet.get(from..from + length).unwrap_or_default();
+    let probes = part(14, 4) == [0; 4] && part(24, 4) == ip.octets();
+    part(8, 6) != own && packet.len() >= 28 && (part(14, 4) == ip.octets() || probes)
 }
 
 /// A gratuitous ARP packet (RFC 826, RFC 5944): sender and target are the address itself.

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,6 +19,13 @@ mod network;
 
 use netlink::{Address, Netlink};
 use network::{Plan, Wanted};
+
+use crate::state::StateFile;
+
+/// The number of the loopback interface in every network.
+const LOOPBACK: u32 = 1;
+/// How long another host has to say that it has the address.
+const DUPLICATE: Duration = Duration::from_secs(2);
 
 /// The declaration.
 pub const AGENT: Agent = Agent {
@@ -104,7 +112,93 @@ pub const AGENT: Agent = Agent {
             name: "preferred_lft",
             default: Some("forever"),
             short: "Preferred lifetime",
-            long: "Seconds, or \"forever\". 0 keeps IPv6 from using it for outgoing connections.",
+            long: "IPv6. Seconds, or \"forever\". 0: not used for outgoing connections.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "lvs_support",
+            kind: Kind::Boolean,
+            default: Some("false"),
+            short: "Direct routing of LVS",
+            long: "IPv4: where the address waits on the loopback interface as /32 it is taken from there at the start, and put back at the stop.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "lvs_ipv6_addrlabel",
+            kind: Kind::Boolean,
+            default: Some("false"),
+            short: "Not for outgoing connections of LVS",
+            long: "IPv6: gives the address a label of its own, so that it is not chosen as a source address.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "lvs_ipv6_addrlabel_value",
+            kind: Kind::Integer(0, u32::MAX as i64),
+            default: Some("99"),
+            short: "That label",
+            long: "One that \"ip addrlabel list\" does not show.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "mac",
+            short: "Hardware address of a cluster IP",
+            long: "Without effect: there is no cluster IP (see clusterip_hash).",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "clusterip_hash",
+            short: "Hash of a cluster IP",
+            long: "Without effect: as a clone with one address on several nodes this agent is refused, because kernels have no CLUSTERIP any more.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "unique_clone_address",
+            kind: Kind::Boolean,
+            default: Some("false"),
+            short: "An address for each instance",
+            long: "As a globally unique clone: the instance's number is added to the last octet (IPv4).",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "arp_bg",
+            kind: Kind::Boolean,
+            short: "Announce in the background",
+            long: "Default: true. If false, the start ends with the last announcement.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "arp_sender",
+            kind: Kind::Select(&["send_arp", "iputils_arping", "libnet_arping", "ipoibarping"]),
+            short: "Who announces",
+            long: "Without effect: the agent sends requests and replies itself.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "send_arp_opts",
+            short: "Options for the announcement",
+            long: "-A or -U, both of which are done in any case; anything else is refused.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "flush_routes",
+            kind: Kind::Boolean,
+            default: Some("false"),
+            short: "Forget cached routes at the stop",
+            long: "For connections that still take a short cut to the address.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "run_arping",
+            kind: Kind::Boolean,
+            default: Some("false"),
+            short: "IPv4: look for duplicates",
+            long: "Ask for the address before it is added, and fail if another host answers. Takes two seconds.",
+            ..Parameter::OPTIONAL
+        },
+        Parameter {
+            name: "network_namespace",
+            short: "Network namespace",
+            long: "The name of one (\"ip netns\") that is there; the address lives in it.",
             ..Parameter::OPTIONAL
         },
     ],
@@ -114,14 +208,37 @@ pub const AGENT: Agent = Agent {
 
 fn run(context: &Context, action: &str) -> Outcome {
     let wanted = Wanted::read(context)?;
+    if let Some(name) = context.text("network_namespace")
+        && let Err(failure) = enter(name)
+    {
+        return match action {
+            // Where the namespace is not, neither is the address.
+            "stop" => Ok(Code::Ok),
+            "monitor" => Ok(Code::NotRunning),
+            _ => Err(failure),
+        };
+    }
     match action {
         "start" => start(context, &wanted),
-        "stop" => stop(&wanted),
+        "stop" => stop(context, &wanted),
         "monitor" => monitor(context, &wanted),
         "announce" => announce_repeatedly(context, &wanted),
         // The parameters were read above; what is left is whether they fit this host.
         _ => wanted.plan(&mut open()?).map(|_| Code::Ok),
     }
+}
+
+/// Goes on in a network namespace that has a name.
+fn enter(name: &str) -> Result<(), Failure> {
+    let wrong =
+        |why: String| Failure::new(Code::Args, format!("the network namespace \"{name}\": {why}"));
+    if name.contains('/') {
+        return Err(wrong("this is no name".to_owned()));
+    }
+    let file = std::fs::File::open(Path::new("/run/netns").join(name))
+        .map_err(|error| wrong(error.to_string()))?;
+    nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET)
+        .map_err(|error| wrong(error.to_string()))
 }
 
 fn open() -> Result<Netlink, Failure> {
@@ -155,6 +272,7 @@ fn present(netlink: &mut Netlink, wanted: &Wanted) -> Result<Vec<Address>, Failu
         address.ip == wanted.ip
             && nic.is_none_or(|index| index == address.index)
             && wanted.prefix.is_none_or(|prefix| prefix == address.prefix)
+            && !(wanted.lvs && address.index == LOOPBACK)
     };
     Ok(all.into_iter().filter(fits).collect())
 }
@@ -170,6 +288,16 @@ fn start(context: &Context, wanted: &Wanted) -> Outcome {
     }
     let plan = wanted.plan(&mut netlink)?;
     let nic = &plan.nic;
+    if wanted.lvs {
+        leave_loopback(context, &mut netlink, wanted)?;
+    }
+    if context.is_true("run_arping") {
+        let asked = announce::collision(&plan, DUPLICATE);
+        if doing(asked, || format!("asking for {}", plan.ip))? {
+            let reason = format!("another host has {} already; stop it there first", plan.ip);
+            return Err(Failure::new(Code::Error, reason));
+        }
+    }
     doing(netlink.set_up(plan.index), || format!("switching {nic} on"))?;
     let flags = (context.is_true("nodad"), context.is_true("noprefixroute"));
     let added = netlink.add_address(&plan, flags);
@@ -179,8 +307,62 @@ fn start(context: &Context, wanted: &Wanted) -> Outcome {
     {
         wait_for_dad(&mut netlink, wanted, &plan, context.timeout())?;
     }
+    label(context, &mut netlink, wanted, true);
+    if context.text("arp_bg").is_some() && !context.is_true("arp_bg") {
+        return announce_repeatedly(context, wanted);
+    }
     announce(context, &plan);
     Ok(Code::Ok)
+}
+
+/// Takes the address from the loopback interface, where LVS has it answer without being known,
+/// and remembers that it was there.
+fn leave_loopback(
+    context: &Context,
+    netlink: &mut Netlink,
+    wanted: &Wanted,
+) -> Result<(), Failure> {
+    let all = doing(netlink.addresses(wanted.ip), || "listing addresses".to_owned())?;
+    let waits = |a: &&Address| a.ip == wanted.ip && a.index == LOOPBACK && a.prefix == 32;
+    if let Some(address) = all.iter().find(waits) {
+        StateFile::in_place(context, &wanted.ip.to_string())
+            .write(&format!("{} 32 255.255.255.255 lo\n", wanted.ip))?;
+        let removed = netlink.delete_address(address);
+        doing(removed, || format!("taking {} from lo", wanted.ip))?;
+    }
+    Ok(())
+}
+
+/// Puts it back.
+fn return_to_loopback(
+    context: &Context,
+    netlink: &mut Netlink,
+    wanted: &Wanted,
+) -> Result<(), Failure> {
+    let note = StateFile::in_place(context, &wanted.ip.to_string());
+    if note.read()?.is_none() {
+        return Ok(());
+    }
+    let link = doing(netlink.link_by_index(LOOPBACK), || "looking up lo".to_owned())?;
+    if let Some(link) = link {
+        let plan = Plan::on_loopback(wanted.ip, link);
+        let added = netlink.add_address(&plan, (false, false));
+        doing(added, || format!("putting {} back on lo", wanted.ip))?;
+    }
+    note.remove()
+}
+
+/// Adds or removes the label that keeps the address from being chosen as a source. Without it the
+/// address works, so it is only said if it fails.
+fn label(context: &Context, netlink: &mut Netlink, wanted: &Wanted, add: bool) {
+    let IpAddr::V6(ip) = wanted.ip else { return };
+    if !context.is_true("lvs_ipv6_addrlabel") {
+        return;
+    }
+    let value = u32::try_from(context.integer("lvs_ipv6_addrlabel_value")).unwrap_or(99);
+    if let Err(error) = netlink.address_label(ip, value, add) {
+        warn(&format!("the label {value} of {ip}: {error}"));
+    }
 }
 
 /// Waits until the kernel has made sure that nobody else has the address.
@@ -257,7 +439,7 @@ fn announce_repeatedly(context: &Context, wanted: &Wanted) -> Outcome {
     Ok(Code::Ok)
 }
 
-fn stop(wanted: &Wanted) -> Outcome {
+fn stop(context: &Context, wanted: &Wanted) -> Outcome {
     let mut netlink = open()?;
     for address in present(&mut netlink, wanted)? {
         keep_secondaries(&mut netlink, &address);
@@ -267,6 +449,14 @@ fn stop(wanted: &Wanted) -> Outcome {
             }
             _ => {}
         }
+        label(context, &mut netlink, wanted, false);
+        if context.is_true("flush_routes") {
+            // Newer kernels cache none; then there is nothing to be done.
+            let _ = std::fs::write("/proc/sys/net/ipv4/route/flush", "1");
+        }
+    }
+    if wanted.lvs {
+        return_to_loopback(context, &mut netlink, wanted)?;
     }
     Ok(Code::Ok)
 }

@@ -1,7 +1,7 @@
 //! The few questions and changes that the agent needs, over rtnetlink.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
@@ -175,6 +175,40 @@ impl Netlink {
         message.attributes =
             vec![AddressAttribute::Local(address.ip), AddressAttribute::Address(address.ip)];
         self.exchange(RouteNetlinkMessage::DelAddress(message), NLM_F_ACK, |_| {})
+    }
+
+    /// Adds or removes the label of one IPv6 address in the kernel's table for choosing sources.
+    ///
+    /// Written out byte by byte: the library does not know these messages (linux/if_addrlabel.h).
+    pub fn address_label(&mut self, ip: Ipv6Addr, label: u32, add: bool) -> io::Result<()> {
+        const RTM_NEWADDRLABEL: u16 = 72;
+        const RTM_DELADDRLABEL: u16 = 73;
+        let kind = if add { RTM_NEWADDRLABEL } else { RTM_DELADDRLABEL };
+        let create = if add { NLM_F_CREATE } else { 0 };
+        self.sequence += 1;
+        let mut bytes = Vec::new();
+        // Header: length, type, flags, sequence, sender.
+        bytes.extend(56_u32.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend((NLM_F_REQUEST | NLM_F_ACK | create).to_ne_bytes());
+        bytes.extend(self.sequence.to_ne_bytes());
+        bytes.extend([0; 4]);
+        // Family IPv6, a whole address, any interface.
+        bytes.extend([10, 0, 128, 0]);
+        bytes.extend([0; 8]);
+        // Attributes: length, type, value.
+        bytes.extend([20_u16.to_ne_bytes(), 1_u16.to_ne_bytes()].concat());
+        bytes.extend(ip.octets());
+        bytes.extend([8_u16.to_ne_bytes(), 2_u16.to_ne_bytes()].concat());
+        bytes.extend(label.to_ne_bytes());
+        self.socket.send(&bytes, 0)?;
+        let (answer, _) = self.socket.recv_from_full()?;
+        let code = answer.get(16..20).and_then(|code| code.first_chunk::<4>());
+        match code.map(|code| i32::from_ne_bytes(*code)) {
+            Some(0) => Ok(()),
+            Some(code) => Err(io::Error::from_raw_os_error(-code)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "a netlink message is cut off")),
+        }
     }
 
     /// One request and its answers, until the kernel says that it is through.

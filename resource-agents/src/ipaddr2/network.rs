@@ -22,6 +22,8 @@ pub struct Wanted {
     label: Option<String>,
     /// Preferred lifetime in seconds; `None` is for ever.
     preferred: Option<u32>,
+    /// The address waits on the loopback interface while it is not here.
+    pub lvs: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,19 @@ impl Wanted {
         if !is_usable(ip) {
             return Err(wrong(format!("\"ip\" is \"{text}\", an address that no host can have")));
         }
+        let ip = of_instance(context, ip)?;
+        let lvs = context.is_true("lvs_support");
+        if lvs && ip.is_ipv6() {
+            return Err(wrong("\"lvs_support\" is for IPv4 only".to_owned()));
+        }
+        if context.is_true("lvs_ipv6_addrlabel") && ip.is_ipv4() {
+            return Err(wrong("\"lvs_ipv6_addrlabel\" is for IPv6 only".to_owned()));
+        }
+        let options = context.text("send_arp_opts").unwrap_or_default().split_whitespace();
+        if let Some(odd) = options.into_iter().find(|word| !["-A", "-U"].contains(word)) {
+            let why = "no program announces here, so it has no such option";
+            return Err(wrong(format!("\"send_arp_opts\" has \"{odd}\": {why}")));
+        }
         let (nic, old_label) = match context.text("nic").map(|nic| nic.split_once(':')) {
             Some(Some((nic, label))) => (Some(nic), Some(label)),
             Some(None) => (context.text("nic"), None),
@@ -75,7 +90,9 @@ impl Wanted {
         {
             return Err(wrong(format!("\"nic\" is \"{nic}\", which no interface can be called")));
         }
-        let prefix = match context.text("cidr_netmask") {
+        // The name of an earlier release of the original.
+        let mask = context.text("cidr_netmask").or(context.variable("OCF_RESKEY_netmask"));
+        let prefix = match mask {
             Some(text) => Some(prefix(text, ip).ok_or_else(|| {
                 let longest = if ip.is_ipv4() { 32 } else { 128 };
                 let kind = if ip.is_ipv4() { " or a netmask like 255.255.255.0" } else { "" };
@@ -102,7 +119,7 @@ impl Wanted {
             })?),
         };
         let label = context.text("iflabel").or(old_label).map(str::to_owned);
-        Ok(Self { ip, nic: nic.map(str::to_owned), prefix, broadcast, label, preferred })
+        Ok(Self { ip, nic: nic.map(str::to_owned), prefix, broadcast, label, preferred, lvs })
     }
 
     /// Finds interface and prefix on this host.
@@ -156,7 +173,7 @@ impl Wanted {
             && label.len() > NAME_MAX
         {
             let reason = format!("the label \"{label}\" has more than {NAME_MAX} bytes");
-            return Err(Failure::new(Code::Args, reason));
+            return Err(Failure::new(Code::NotConfigured, reason));
         }
         let broadcast = match (self.ip, self.broadcast) {
             (IpAddr::V4(_), Broadcast::IfThere) if !in_network => None,
@@ -174,12 +191,54 @@ impl Wanted {
             hardware: link.hardware,
             broadcast,
             label,
-            preferred: self.preferred,
+            preferred: self.preferred.filter(|_| self.ip.is_ipv6()),
         })
     }
 }
 
+/// The address of this instance of a clone. One address on several nodes is refused.
+fn of_instance(context: &Context, ip: IpAddr) -> Result<IpAddr, Failure> {
+    let wrong = |reason: &str| Failure::new(Code::NotConfigured, reason);
+    let number = |name: &str| context.meta(name).and_then(|text| text.parse::<u32>().ok());
+    if !context.is_true("unique_clone_address") {
+        if number("clone_max").unwrap_or(1) > 1 {
+            return Err(wrong(
+                "a clone would need cluster IP (the CLUSTERIP target of iptables), which kernels \
+                 have no more; set \"unique_clone_address\", or do not clone it",
+            ));
+        }
+        return Ok(ip);
+    }
+    if context.meta("globally_unique") != Some("true") {
+        return Err(wrong(
+            "\"unique_clone_address\" needs a clone with the meta attribute globally-unique=true",
+        ));
+    }
+    let IpAddr::V4(v4) = ip else {
+        return Err(wrong("\"unique_clone_address\" is for IPv4 only"));
+    };
+    let [a, b, c, last] = v4.octets();
+    let last = number("clone").and_then(|clone| last.checked_add(u8::try_from(clone).ok()?));
+    let last =
+        last.ok_or_else(|| wrong("there are more instances than addresses behind \"ip\""))?;
+    Ok(Ipv4Addr::new(a, b, c, last).into())
+}
+
 impl Plan {
+    /// An address that waits on the loopback interface.
+    pub fn on_loopback(ip: IpAddr, link: Link) -> Self {
+        Self {
+            ip,
+            prefix: 32,
+            nic: link.name,
+            index: link.index,
+            hardware: Vec::new(),
+            broadcast: None,
+            label: None,
+            preferred: None,
+        }
+    }
+
     /// An address that is there, for announcing it.
     pub fn of(address: &Address, link: &Link) -> Self {
         Self {

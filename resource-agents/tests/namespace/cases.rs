@@ -15,6 +15,9 @@ pub const CASES: &[Case] = &[
     ("ipaddr2_ipv6_duplicate_is_found", ipv6_duplicate_is_found),
     ("ipaddr2_other_addresses_stay", other_addresses_stay),
     ("ipaddr2_mistakes_are_explained", mistakes_are_explained),
+    ("ipaddr2_duplicates_are_asked_for", duplicates_are_asked_for),
+    ("ipaddr2_instances_have_their_addresses", instances_have_their_addresses),
+    ("ipaddr2_labels_keep_it_from_being_a_source", labels),
     ("filesystem_bind_mount", filesystem_bind_mount),
     ("filesystem_stop_ends_users", filesystem_stop_ends_users),
     ("filesystem_submounts_and_read_only", filesystem_submounts),
@@ -127,6 +130,42 @@ fn other_addresses_stay() {
     assert_eq!(addresses(), ["v0 10.91.0.101/24 10.91.0.255"]);
 }
 
+fn duplicates_are_asked_for() {
+    host();
+    let vip = service("10.91.0.100").param("run_arping", "true").param("arp_bg", "false");
+    let vip = vip.param("arp_interval", "1").param("arp_count", "2");
+    vip.must("start", 0);
+    vip.must("stop", 0);
+    base("10.91.0.100").param("nic", "v1").must("start", 0);
+    let answer = vip.param("nic", "v0").must("start", 1);
+    assert!(answer.stderr.contains("another host has 10.91.0.100"), "{}", answer.stderr);
+}
+
+fn instances_have_their_addresses() {
+    host();
+    let vip = service("10.91.0.100").param("unique_clone_address", "true");
+    let vip = vip.set("OCF_RESKEY_CRM_meta_clone_max", "2").param("flush_routes", "true");
+    let vip = vip.set("OCF_RESKEY_CRM_meta_globally_unique", "true").param("arp_count", "0");
+    let vip = vip.set("OCF_RESKEY_CRM_meta_clone", "1");
+    vip.must("start", 0);
+    assert!(addresses().contains(&"v0 10.91.0.101/24 10.91.0.255".to_owned()), "{:?}", addresses());
+    vip.must("stop", 0);
+    assert_eq!(addresses().len(), 1);
+}
+
+fn labels() {
+    cable("v0", "v1");
+    base("fd00:91::11").must("start", 0);
+    let vip = service("fd00:91::100").param("lvs_ipv6_addrlabel", "true").param("nodad", "true");
+    for _ in 0..2 {
+        let answer = vip.must("start", 0);
+        assert!(!answer.stderr.contains("label"), "{}", answer.stderr);
+        // It is gone after the stop, or it could not be added again.
+        let answer = vip.must("stop", 0);
+        assert!(!answer.stderr.contains("label"), "{}", answer.stderr);
+    }
+}
+
 fn mistakes_are_explained() {
     host();
     for (call, code, words) in [
@@ -135,7 +174,14 @@ fn mistakes_are_explained() {
         (service("192.168.7.7"), 2, "name one with \"nic\""),
         (service("10.91.0.9").param("nic", "v7"), 2, "no network interface \"v7\""),
         (service("10.91.0.9").param("cidr_netmask", "33"), 6, "from 0 to 32"),
-        (service("10.91.0.9").param("iflabel", "much-too-long-for-this"), 2, "15 bytes"),
+        (service("10.91.0.9").param("iflabel", "much-too-long-for-this"), 6, "15 bytes"),
+        (service("10.91.0.9").set("OCF_RESKEY_CRM_meta_clone_max", "2"), 6, "CLUSTERIP"),
+        (service("10.91.0.9").param("unique_clone_address", "true"), 6, "globally-unique"),
+        (service("fd00::9").param("lvs_support", "true"), 6, "IPv4 only"),
+        (service("10.91.0.9").param("lvs_ipv6_addrlabel", "true"), 6, "IPv6 only"),
+        (service("10.91.0.9").param("arp_sender", "pigeon"), 6, "one of"),
+        (service("10.91.0.9").param("send_arp_opts", "-q"), 6, "no such option"),
+        (service("10.91.0.9").param("network_namespace", "none"), 2, "network namespace"),
         (service("10.91.0.9").param("arp_count", "many"), 6, "from 0 to 100"),
     ] {
         for action in ["validate-all", "start"] {

@@ -8,8 +8,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod cases;
+mod health;
 mod network;
 mod side_by_side;
+mod web;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -49,7 +51,10 @@ impl Call {
 
     /// The agent of the resource-agents package.
     pub fn theirs(kind: &str) -> Self {
-        let program = vec![format!("{}/{kind}", side_by_side::THEIRS)];
+        let places = [side_by_side::THEIRS, side_by_side::PACEMAKERS];
+        let paths = places.map(|place| format!("{place}/{kind}"));
+        let there = paths.iter().find(|path| std::path::Path::new(path).exists());
+        let program = vec![there.unwrap_or(&paths[0]).clone()];
         Self { program, environment: BTreeMap::new() }.common(kind)
     }
 
@@ -112,6 +117,8 @@ fn main() -> ExitCode {
 fn all() -> Vec<Case> {
     let mut all = cases::CASES.to_vec();
     all.extend(side_by_side::CASES);
+    all.extend(health::CASES);
+    all.extend(web::CASES);
     all
 }
 
@@ -122,8 +129,9 @@ fn suite() -> ExitCode {
         .then(|| "the package resource-agents is not installed".to_owned());
     let mut trials = Vec::new();
     for (name, _) in all() {
-        let beside = side_by_side::CASES.iter().any(|(other, _)| *other == name);
-        let reason = forbidden.as_ref().or(theirs.as_ref().filter(|_| beside));
+        let beside = name.starts_with("side_by_side");
+        let program = web::obstacle(name).or_else(|| health::obstacle(name));
+        let reason = forbidden.as_ref().or(theirs.as_ref().filter(|_| beside)).or(program.as_ref());
         if let Some(reason) = reason {
             let _ = writeln!(std::io::stderr(), "{name}: ignored: {reason}");
         }

@@ -27,12 +27,17 @@ pub fn cable(one: &str, other: &str) {
         LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(named(other)))),
     ]));
     request(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL);
-    for name in [one, other] {
-        let mut link = named(name);
-        link.header.flags = LinkFlags::Up;
-        link.header.change_mask = LinkFlags::Up;
-        request(RouteNetlinkMessage::SetLink(link), 0);
-    }
+    up(one);
+    up(other);
+}
+
+/// Switches an interface on; a new network has even `lo` switched off.
+pub fn up(name: &str) {
+    let mut link = LinkMessage::default();
+    link.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+    link.header.flags = LinkFlags::Up;
+    link.header.change_mask = LinkFlags::Up;
+    request(RouteNetlinkMessage::SetLink(link), 0);
 }
 
 fn request(message: RouteNetlinkMessage, flags: u16) {

@@ -7,38 +7,82 @@ use crate::{Call, Case};
 /// Where the package keeps its agents.
 pub const THEIRS: &str = "/usr/lib/ocf/resource.d/heartbeat";
 
+/// Where Pacemaker keeps its agents.
+pub const PACEMAKERS: &str = "/usr/lib/ocf/resource.d/pacemaker";
+
 pub const CASES: &[Case] = &[
     ("side_by_side_ipaddr2", ipaddr2),
+    ("side_by_side_ipaddr2_for_lvs", ipaddr2_for_lvs),
     ("side_by_side_ipaddr2_by_nic", ipaddr2_by_nic),
     ("side_by_side_ipaddr2_ipv6", ipaddr2_ipv6),
     ("side_by_side_dummy", dummy),
     ("side_by_side_delay", delay),
     ("side_by_side_filesystem", filesystem),
+    ("side_by_side_parameters", parameters),
 ];
 
-/// Makes the same calls to both and compares after each step.
-fn compare(kind: &str, params: &[(&str, &str)], actions: &[&str], state: impl Fn() -> Vec<String>) {
-    let with = |mut call: Call| {
-        for (name, value) in params {
-            call = call.param(name, value);
+/// Whatever parameter the original takes, ours knows: it has its effect, or it is refused.
+fn parameters() {
+    for agent in resource_agents::AGENTS {
+        for place in [THEIRS, PACEMAKERS] {
+            let path = format!("{place}/{}", agent.name);
+            if !std::path::Path::new(&path).exists() {
+                continue;
+            }
+            let mut command = std::process::Command::new(&path);
+            let output = command.arg("meta-data").env("OCF_ROOT", "/usr/lib/ocf").output().unwrap();
+            let document = String::from_utf8_lossy(&output.stdout).into_owned();
+            let names = document.split("<parameter name=\"").skip(1);
+            let unknown: Vec<&str> = names
+                .filter_map(|rest| rest.split('"').next())
+                .filter(|name| !agent.parameters.iter().any(|known| known.name == *name))
+                .collect();
+            assert_eq!(unknown, Vec::<&str>::new(), "{path}");
         }
-        actions
-            .iter()
-            .map(|action| {
-                let answer = call.run(action);
-                (format!("{action}: exit {}, then {:?}", answer.code, state()), answer.stderr)
-            })
-            .unzip::<_, _, Vec<_>, Vec<_>>()
+    }
+}
+
+/// Makes the same calls to both and compares after each step.
+///
+/// Names in capitals are variables of the environment, others are parameters. `tools` are found
+/// before the machine's programs.
+pub fn compare_with(
+    tools: &std::path::Path,
+    kind: &str,
+    params: &[(&str, &str)],
+    actions: &[&str],
+    state: impl Fn() -> Vec<String>,
+) {
+    let with = |mut call: Call| {
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools.display());
+        call = call.set("PATH", &path).set("HA_SBIN_DIR", &tools.display().to_string());
+        for (name, value) in params {
+            call = if name.starts_with("OCF_") {
+                call.set(name, value)
+            } else {
+                call.param(name, value)
+            };
+        }
+        let steps = actions.iter().map(|action| {
+            let answer = call.run(action);
+            (format!("{action}: exit {}, then {:?}", answer.code, state()), answer.stderr)
+        });
+        steps.unzip::<_, _, Vec<_>, Vec<_>>()
     };
     let (ours, our_words) = with(Call::ours(kind));
-    let tools = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink("/bin/true", tools.path().join("modprobe")).unwrap();
-    let path = format!("/usr/sbin:/usr/bin:/sbin:/bin:{}", tools.path().display());
-    let (theirs, their_words) = with(Call::theirs(kind).set("PATH", &path));
+    let (theirs, their_words) = with(Call::theirs(kind));
     assert_eq!(ours, theirs, "{params:?}\nours: {our_words:#?}\ntheirs: {their_words:#?}");
 }
 
-const LIFE: &[&str] =
+/// The same with no tools but a `modprobe`: what runs in a container has no modules to load.
+fn compare(kind: &str, params: &[(&str, &str)], actions: &[&str], state: impl Fn() -> Vec<String>) {
+    let tools = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/true", tools.path().join("modprobe")).unwrap();
+    compare_with(tools.path(), kind, params, actions, state);
+}
+
+/// Every action in each state.
+pub const LIFE: &[&str] =
     &["monitor", "start", "start", "monitor", "stop", "stop", "monitor", "validate-all"];
 
 fn base() {
@@ -63,6 +107,23 @@ fn ipaddr2() {
         addresses,
     );
     compare("IPaddr2", &[quiet], &["validate-all", "start", "monitor", "stop"], addresses);
+}
+
+fn ipaddr2_for_lvs() {
+    base();
+    crate::network::up("lo");
+    let waiting = Call::ours("IPaddr2").param("nic", "lo").param("ip", "10.91.0.100");
+    waiting.param("cidr_netmask", "32").param("arp_count", "0").must("start", 0);
+    let lvs = [("ip", "10.91.0.100"), ("nic", "v0"), ("cidr_netmask", "24"), ("arp_count", "1")];
+    let lvs: Vec<_> = lvs.into_iter().chain([("lvs_support", "true")]).collect();
+    let visible = || {
+        // Broadcast addresses of a single host differ, and say nothing.
+        let cut = |line: String| line.rsplit_once(' ').map(|(left, _)| left.to_owned());
+        addresses().into_iter().filter_map(cut).collect()
+    };
+    compare("IPaddr2", &lvs, LIFE, visible);
+    let steps = ["start", "stop", "start", "monitor", "stop"];
+    compare("IPaddr2", &lvs, &steps, visible);
 }
 
 fn ipaddr2_by_nic() {

@@ -1,5 +1,6 @@
 //! `crm_mon`: the state of the cluster, once or again and again.
 
+mod background;
 mod html;
 mod options;
 mod sections;
@@ -51,6 +52,9 @@ pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
             return exit;
         }
     };
+    if options.daemonize {
+        return background::start(arguments, options.pid_file.as_deref(), sink);
+    }
     let mut access: Box<dyn Access> = match &options.file {
         Some(file) => Box::new(FileAccess::new(file.into())),
         None => access::open(),
@@ -62,7 +66,9 @@ pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
     let request = request(NAME, arguments);
     loop {
         let exit = show(&options, &mut *access, &request, sink);
-        if options.once || exit != Exit::OK {
+        // Nobody starts it again in the background: it waits for the cluster to come back.
+        let patient = background::is_this() && exit == Exit::DISCONNECTED;
+        if options.once || (exit != Exit::OK && !patient) {
             return exit;
         }
         std::thread::sleep(Duration::from_millis(options.interval_ms.max(100)));

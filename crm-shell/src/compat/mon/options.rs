@@ -50,6 +50,8 @@ pub const GROUPS: &[Group] = &[
             opt('h', "as-html", Value::Required("FILE"), "Write the status to an HTML file"),
             opt('w', "web-cgi", NONE, "Show the status once, as a web server wants it"),
             opt('N', "disable-ncurses", NONE, "Do not use the whole screen"),
+            opt('d', "daemonize", NONE, "Go on in the background; needs --output-to"),
+            opt('p', "pid-file", Value::Required("FILE"), "Where the number of that process goes"),
             opt('x', "xml-file", Value::Required("FILE"), ""),
         ],
     },
@@ -105,6 +107,10 @@ pub struct Options {
     pub output_to: Option<String>,
     /// Run by a web server: for the cluster only.
     pub web: bool,
+    /// In the background.
+    pub daemonize: bool,
+    /// Where the number of the process in the background goes.
+    pub pid_file: Option<String>,
     /// Headers for a web server.
     pub cgi: bool,
     /// For the page.
@@ -153,6 +159,11 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
     let asked_once = ["one-shot", "as-xml", "web-cgi"].iter().any(|name| parsed.has(name));
     let output_to = text("output-to").filter(|file| file != "-").or(text("as-html"));
     let to_stdout = output_to.is_none();
+    let daemonize = parsed.has("daemonize");
+    if daemonize && to_stdout {
+        let text = "--daemonize requires at least one of --output-to and --external-agent";
+        return Err(usage(text.to_owned()));
+    }
     Ok(Request::Go(Box::new(Options {
         form,
         sections,
@@ -173,6 +184,8 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
         interval_ms,
         output_to,
         web: parsed.has("web-cgi"),
+        daemonize,
+        pid_file: text("pid-file"),
         cgi: parsed.has("html-cgi") || parsed.has("web-cgi"),
         stylesheet: text("html-stylesheet"),
         title: text("html-title"),

@@ -304,6 +304,54 @@ pub fn metadata(agent: &Agent) -> String {
     xml
 }
 
+/// A page about these agents, in Markdown.
+pub fn reference(agents: &[&Agent]) -> String {
+    let mut page = String::from(
+        "# Our agents\n\nMade from the agents' own declarations; `crm ra info ocf:crm:NAME` shows the \
+         same. Provider `crm`; an agent also answers for the providers named with it where the \
+         machine has no agent of that name.\n",
+    );
+    for agent in agents {
+        // Writing to a string cannot fail.
+        let _ = write_reference(&mut page, agent);
+    }
+    page
+}
+
+fn write_reference(page: &mut String, agent: &Agent) -> fmt::Result {
+    write!(page, "\n## {}\n\n{}. {}", agent.name, agent.short, agent.long)?;
+    if !agent.stands_in_for.is_empty() {
+        write!(page, " Answers for: {}.", agent.stands_in_for.join(", "))?;
+    }
+    page.push_str("\n\n");
+    for parameter in agent.parameters {
+        write!(page, "- `{}` ({}", parameter.name, parameter.kind.name())?;
+        if parameter.required {
+            page.push_str(", required");
+        }
+        if let Some(default) = parameter.default.filter(|text| !text.is_empty()) {
+            write!(page, ", default `{default}`")?;
+        }
+        writeln!(page, "): {}. {}", parameter.short, parameter.long)?;
+    }
+    page.push_str("\nActions:");
+    for (at, action) in agent.actions.iter().enumerate() {
+        write!(page, "{} {}", if at == 0 { "" } else { "," }, action.name)?;
+        if action.depth > 0 {
+            write!(page, " (level {})", action.depth)?;
+        }
+        write!(page, " {} s", action.timeout)?;
+        if let Some(interval) = action.interval {
+            write!(page, " every {interval} s")?;
+        }
+        if let Some(role) = action.role {
+            write!(page, " for {role}")?;
+        }
+    }
+    page.push_str(".\n");
+    Ok(())
+}
+
 fn write_metadata(xml: &mut String, agent: &Agent) -> fmt::Result {
     writeln!(xml, "<?xml version=\"1.0\"?>")?;
     writeln!(xml, "<!DOCTYPE resource-agent SYSTEM \"ra-api-1.dtd\">")?;

@@ -108,11 +108,11 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         needs: &[heartbeat!("portblock"), "/usr/sbin/iptables"],
-        // What its counterpart would have blocked before.
-        prepare: "iptables -I INPUT -p tcp -d 10.94.0.11 -m multiport --dports 8099 -j DROP",
+        // iptables lists protocols by number since 1.8.9, and the agent does not find its rule: what
+        // it goes by is this file.
         config: "primitive block ocf:heartbeat:portblock params protocol=tcp portno=8099 \
-                 action=unblock ip=10.94.0.11 op monitor interval=4s",
-        serves: "! iptables -n -L INPUT | grep -q 8099",
+                 action=block ip=10.94.0.11 op monitor interval=4s",
+        serves: "test -e /run/resource-agents/block && iptables -n -L INPUT | grep -q 8099",
         breaks: "rm /run/resource-agents/block",
         ..plain("block")
     },

@@ -401,7 +401,7 @@ impl Target {
             }
         };
         for name in names {
-            self.change_one(run, &name, value)?;
+            run.until_current(|run| self.change_one(run, &name, value))?;
         }
         Ok(Exit::OK)
     }

@@ -145,10 +145,18 @@ fn work(run: &mut Run<'_>) -> Done {
         run.access.bump()?;
         return Ok(Exit::OK);
     }
-    let base = run.access.cib()?;
-    let mut cib = base.clone();
-    change(run, &mut cib)?;
-    run.commit(&base, &cib, "cibadmin")?;
+    let attempt = |run: &mut Run<'_>| {
+        let base = run.access.cib()?;
+        let mut cib = base.clone();
+        change(run, &mut cib)?;
+        run.commit(&base, &cib, "cibadmin")
+    };
+    // A replacement or patch names the version it is for; standard input can be read only once.
+    if ["replace", "patch", "xml-pipe"].into_iter().any(asked) {
+        attempt(run)?;
+    } else {
+        run.until_current(attempt)?;
+    }
     Ok(Exit::OK)
 }
 

@@ -13,7 +13,7 @@ mod verify;
 mod xpath;
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::Element;
 use crm_core::rules::Moment;
@@ -61,6 +61,11 @@ pub const TOOLS: &[(&str, Main)] = &[
     ("stonith_admin", stonith_admin),
 ];
 
+/// The code for a change of what somebody else has changed meanwhile.
+const STALE: Exit = Exit(103);
+/// How often a change is tried that others' changes overtake.
+const ATTEMPTS: u64 = 40;
+
 /// One run of a command: what was asked, where it reads and changes, where it writes.
 struct Run<'a> {
     name: &'static str,
@@ -99,7 +104,7 @@ impl From<AccessError> for Failure {
         let exit = match &e {
             AccessError::NoDaemon { .. } | AccessError::Lost(_) => Exit::DISCONNECTED,
             AccessError::File { .. } | AccessError::Malformed { .. } => Exit::NO_INPUT,
-            AccessError::Stale(_) => Exit(103),
+            AccessError::Stale(_) => STALE,
             AccessError::Refused(_) => Exit(106),
             AccessError::Invalid(_) => Exit::CONFIG,
             AccessError::NotFound(_) => Exit::NO_SUCH,
@@ -244,6 +249,24 @@ impl Run<'_> {
         let details = why.lines().filter(|line| line.starts_with('<'));
         let lines: Vec<&str> = std::iter::once(&*head).chain(details).collect();
         Failure::new(Exit::CONFIG, lines.join("\n"))
+    }
+
+    /// Does a change again as long as somebody else's commit came between its look and its own:
+    /// agents of several resources call these tools at the same moment, and none of them expects
+    /// to be refused for that. An attempt says nothing before it has succeeded.
+    fn until_current<T>(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        for tries in 1..ATTEMPTS {
+            match attempt(self) {
+                Err(failure) if failure.exit == STALE && self.access.is_live() => {
+                    std::thread::sleep(Duration::from_millis(5 * tries));
+                }
+                outcome => return outcome,
+            }
+        }
+        attempt(self)
     }
 
     /// Makes the configuration that of `changed`, if it is still that of `base`.

@@ -255,11 +255,13 @@ fn set_tag(run: &Run<'_>) -> &'static str {
 /// Changes the configuration and commits it.
 fn edit(
     run: &mut Run<'_>,
-    change: impl FnOnce(&mut Element) -> Result<(), Failure>,
+    change: impl Fn(&mut Element) -> Result<(), Failure>,
     command: &str,
 ) -> Result<(), Failure> {
-    let cib = run.access.cib()?;
-    let mut changed = cib.clone();
-    change(changed.child_or_insert("configuration"))?;
-    run.commit(&cib, &changed, command)
+    run.until_current(|run| {
+        let cib = run.access.cib()?;
+        let mut changed = cib.clone();
+        change(changed.child_or_insert("configuration"))?;
+        run.commit(&cib, &changed, command)
+    })
 }

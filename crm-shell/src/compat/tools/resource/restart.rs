@@ -54,7 +54,7 @@ pub(super) fn restart(run: &mut Run<'_>) -> Done {
     });
     let start = |configuration: &mut Element| {
         let found = configuration.child_mut("resources").and_then(|r| r.find_id_mut(&id));
-        *found.ok_or_else(|| performing(Exit::NO_SUCH))? = original;
+        *found.ok_or_else(|| performing(Exit::NO_SUCH))? = original.clone();
         Ok(())
     };
     edit(run, start, &format!("{NAME} --restart -r {name}: start"))?;

@@ -15,7 +15,7 @@ const PREFIX: [u8; 3] = [10, 94, 0];
 /// The machine's agents, where a host sees them.
 const SETUP: &str = include_str!("setup.sh");
 /// Far beyond what any phase takes; only what hangs reaches it.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(300);
 
 /// The running cluster.

@@ -1,5 +1,6 @@
 //! Text to tree, with bounds on everything that comes from outside.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -162,8 +163,8 @@ impl Builder<'_> {
                 self.close();
             }
             Event::End(_) => self.close(),
-            Event::Text(text) => self.text(text)?,
-            Event::CData(text) => self.text(text)?,
+            Event::Text(text) => self.text(&plain(text)?)?,
+            Event::CData(text) => self.text(&plain(text)?)?,
             Event::GeneralRef(reference) => self.text(&referenced(reference)?)?,
             Event::Comment(text) => self.add(Child::Comment((**text).into())),
             Event::DocType(_) => return Err("document type declarations are not accepted".into()),
@@ -247,6 +248,19 @@ impl Builder<'_> {
             None => "no element found".into(),
         })
     }
+}
+
+/// Character data with the line ends that XML gives it. What is written later would be read as
+/// something else otherwise.
+fn plain(text: &str) -> Result<Cow<'_, str>, String> {
+    let control = |c: &char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}');
+    if let Some(c) = text.chars().find(control) {
+        return Err(format!("the character U+{:04X} is not allowed in text", u32::from(c)));
+    }
+    if text.contains('\r') {
+        return Ok(text.replace("\r\n", "\n").replace('\r', "\n").into());
+    }
+    Ok(text.into())
 }
 
 /// What a reference stands for.

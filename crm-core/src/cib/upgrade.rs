@@ -78,12 +78,13 @@ pub fn upgrade_fully(cib: &Element) -> Result<Element, UpgradeError> {
     let mut violations = Vec::new();
     for schema in Schema::releases().filter(|s| claimed.is_none_or(|c| *s >= c)) {
         let mut wrong = schema.check(&document);
-        if !wrong.is_empty() && reached == Some(before(schema)) {
-            if let Some(new) = transformed(&document, schema) {
-                wrong = schema.check(&new);
-                if wrong.is_empty() {
-                    document = new;
-                }
+        if !wrong.is_empty()
+            && reached == Some(before(schema))
+            && let Some(new) = transformed(&document, schema)
+        {
+            wrong = schema.check(&new);
+            if wrong.is_empty() {
+                document = new;
             }
         }
         if wrong.is_empty() {

@@ -82,6 +82,10 @@ mod tests {
         assert_eq!(parse(&tree.to_pretty()).unwrap(), tree);
         assert_eq!(tree.attr("b"), Some("<\n&\""));
         assert_eq!(tree.child("c").unwrap().text(), "x > y");
+        // Found by the fuzzer: a line end of another system before text.
+        let tree = parse("<a>\rx&#13;y<b/></a>").unwrap();
+        assert_eq!(tree.text(), "\nx\ry");
+        assert_eq!(parse(&tree.to_string()).unwrap(), tree);
     }
 
     #[test]
@@ -109,6 +113,7 @@ mod tests {
             "<a>&x;</a>",
             "x<a/>",
             "</a>",
+            "<a>\0</a>",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

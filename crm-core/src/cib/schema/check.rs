@@ -140,11 +140,9 @@ impl<'a> Check<'a> {
         for (name, value) in e.attrs() {
             let Some(kind) = kind_of(shape, form, name, self.schema) else { continue };
             match kind {
-                Kind::NewId => {
-                    if !self.ids.insert(stripped(value)) {
-                        let text = format!("the id '{value}' is there more than once");
-                        self.add(e, around, Some(value), text, true);
-                    }
+                Kind::NewId if !self.ids.insert(stripped(value)) => {
+                    let text = format!("the id '{value}' is there more than once");
+                    self.add(e, around, Some(value), text, true);
                 }
                 Kind::IdRef => self.references.push((stripped(value), around, e)),
                 _ => {}

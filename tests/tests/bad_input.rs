@@ -116,10 +116,7 @@ fn absurd_numbers_are_bounded() {
 
 #[test]
 fn random_changes_of_the_suites_documents_break_nothing() {
-    let Ok(suite) = Suite::find() else {
-        eprintln!("not run: the conformance data is not there");
-        return;
-    };
+    let Ok(suite) = Suite::find() else { return };
     let mut tried = 0;
     for (seed, case) in suite.cases.iter().enumerate().filter(|(n, _)| n % 6 == 0) {
         let text = std::fs::read_to_string(suite.input(case)).unwrap();
@@ -128,7 +125,7 @@ fn random_changes_of_the_suites_documents_break_nothing() {
         }
         tried += 1;
         let document = cib::parse(&text).unwrap();
-        let changed = mutated(&document, &mut Dice::new(seed as u64));
+        let changed = mutated(&document, &mut Dice::new(u64::try_from(seed).unwrap()));
         core::loader(changed.to_string().as_bytes());
         core::scheduler(changed.to_string().as_bytes());
     }

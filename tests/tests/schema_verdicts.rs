@@ -2,6 +2,7 @@
 //! inputs of its suite, a document with everything in it, and random mutations of all of them,
 //! in every schema.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -68,7 +69,8 @@ fn compare(suite: &Suite) -> Result<(), Failed> {
         }
     }
     let all = questions.len();
-    println!("{} of {all} verdicts agree; {valid} documents are valid", all - wrong.len());
+    let agree = all - wrong.len();
+    writeln!(std::io::stdout(), "{agree} of {all} verdicts agree; {valid} documents are valid")?;
     if let Some(path) = std::env::var_os("CRM_VERDICTS_TO") {
         std::fs::write(path, wrong.join("\n\n"))?;
     }

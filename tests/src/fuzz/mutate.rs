@@ -342,8 +342,9 @@ pub fn change(root: &mut Element, dice: &mut Dice) {
     let Some(target) = nth(root, at) else { return };
     match dice.below(12) {
         0 | 1 => {
-            let name = attribute(target, dice);
-            name.map(|n| target.remove_attr(&n));
+            if let Some(name) = attribute(target, dice) {
+                target.remove_attr(&name);
+            }
         }
         2 | 3 => {
             let value = value(borrowed, dice);

@@ -68,11 +68,18 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         title: "Operation Specification",
-        options: &[long(
-            "help-operations",
-            Value::None,
-            "OPSPEC is RESOURCE_TASK_INTERVALMS@NODE=RC, e.g. memcached_monitor_20000@bart=7",
-        )],
+        options: &[
+            long(
+                "help-operations",
+                Value::None,
+                "OPSPEC is RESOURCE_TASK_INTERVALMS@NODE=RC, e.g. memcached_monitor_20000@bart=7",
+            ),
+            opt('h', "help", Value::None, ""),
+            long("help-artifact", Value::None, ""),
+            long("help-output", Value::None, ""),
+            long("help-source", Value::None, ""),
+            long("help-synthetic", Value::None, ""),
+        ],
     },
 ];
 
@@ -164,7 +171,17 @@ pub enum Request {
 pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
     let usage = |text: String| (format!("crm_simulate: {text}"), Exit::USAGE);
     let parsed = parse(GROUPS, arguments).map_err(usage)?;
-    if ["help", "help-all", "help-operations"].iter().any(|name| parsed.has(name)) {
+    // The help is short enough to be one piece, whichever part of it is asked for.
+    const HELP: [&str; 7] = [
+        "help",
+        "help-all",
+        "help-artifact",
+        "help-operations",
+        "help-output",
+        "help-source",
+        "help-synthetic",
+    ];
+    if HELP.iter().any(|name| parsed.has(name)) {
         let purpose = "Shows how the cluster would respond to events, without doing anything.";
         let text = crate::compat::options::help("crm_simulate", purpose, GROUPS);
         return Ok(Request::Print(text));

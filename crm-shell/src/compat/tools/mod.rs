@@ -40,6 +40,9 @@ use resource::crm_resource;
 use ticket::crm_ticket;
 use verify::crm_verify;
 
+/// The options that ask for help, and not for one part of it only: it is short enough.
+const HELP: [&str; 5] = ["help", "help-all", "help-additional", "help-data", "help-output"];
+
 /// What runs a command with its arguments; some look at the agents that the executable carries.
 pub type Main = fn(&[String], &[BuiltIn]) -> ExitCode;
 
@@ -141,7 +144,7 @@ impl Tool {
                 return Exit::USAGE;
             }
         };
-        let shown = match (options.has("help") || options.has("help-all"), options.has("version")) {
+        let shown = match (HELP.iter().any(|h| options.has(h)), options.has("version")) {
             (true, _) => Some(help(self.name, self.purpose, self.groups)),
             (_, true) => Some(VERSION.to_string()),
             (false, false) => None,

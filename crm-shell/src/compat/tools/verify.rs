@@ -12,7 +12,7 @@ use crm_core::scheduler::{self, Input};
 use crm_lrm::BuiltIn;
 
 use super::super::exit::Exit;
-use super::super::options::{COMMON, Group, Value, opt};
+use super::super::options::{COMMON, Group, Value, long, opt};
 use super::{Done, Failure, Run, Tool};
 use crate::render::report::Style;
 
@@ -29,6 +29,10 @@ const CRM_VERIFY: Tool = Tool {
                 opt('X', "xml-text", Value::Required("XML"), "A text"),
                 opt('p', "xml-pipe", Value::None, "Standard input"),
                 opt('S', "save-xml", Value::Required("FILE"), "Save what was checked"),
+                opt('h', "help", Value::None, ""),
+                long("help-additional", Value::None, ""),
+                long("help-data", Value::None, ""),
+                long("help-output", Value::None, ""),
             ],
         },
     ],

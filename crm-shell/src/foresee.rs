@@ -133,7 +133,8 @@ pub fn pretend(base: &Element, event: &Event) -> Result<Outcome, Failure> {
     let schedule = decide(&cib);
     let effects = effects(&cib);
     let missing = injections.missing();
-    simulate(&schedule.graph, &mut cib, &[], missing, at)
+    let known = |name: &str| schedule.cluster.named(name).is_some();
+    simulate(&schedule.graph, &mut cib, &known, &[], missing, at)
         .map_err(|e| Failure::from(format!("simulate: {e}")))?;
     let after = placement(&scheduler::status(&Input::new(&cib, moment)));
     Ok(Outcome { effects, before, after })

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crm_core::cib::Element;
-use crm_tests::conformance::{GAVE_UP, Reference, differences, ours, sample, shrink};
+use crm_tests::conformance::{GAVE_UP, Question, Reference, Sample, disagreements, sample, shrink};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Questions that may be asked while making one document smaller.
@@ -48,31 +48,30 @@ enum Outcome {
     Agree,
     /// The reference does not accept the document: nothing can be said.
     Refused(String),
-    /// The reference never ends on it, or crashes: nothing can be said either.
-    Endless,
+    /// The reference never ends on it, or crashes: nothing can be said either. How.
+    Broken(&'static str),
     Differ(Vec<String>),
 }
 
-fn compare(reference: &Reference, cib: &Element, arguments: &[String]) -> Outcome {
+fn compare(reference: &Reference, cib: &Element, question: &Question) -> Outcome {
     let run = || -> std::io::Result<Outcome> {
-        let file = tempfile::Builder::new().suffix(".xml").tempfile()?;
-        std::fs::write(file.path(), cib.to_pretty())?;
-        let path: &Path = file.path();
-        let want = reference.run(path, arguments)?;
-        if want.exits.contains(&GAVE_UP) {
-            return Ok(Outcome::Endless);
+        let directory = tempfile::tempdir()?;
+        let document = cib.to_pretty();
+        let want = question.ask(reference, &document, directory.path())?;
+        if want.exit == GAVE_UP {
+            return Ok(Outcome::Broken("never ends"));
         }
-        if want.exits.contains(&-1) {
-            // A signal ended it: its own trouble.
-            return Ok(Outcome::Endless);
+        if want.exit == -1 || want.exit >= 128 {
+            return Ok(Outcome::Broken("crashes"));
+        }
+        if want.err.contains("Triggered fatal assertion") {
+            return Ok(Outcome::Broken("fails an assertion"));
         }
         let invalid = ["validity error", "Schema validation"];
-        if want.exits.iter().any(|code| !matches!(code, 0 | 1))
-            || invalid.iter().any(|words| want.summary.contains(words))
-        {
-            return Ok(Outcome::Refused(format!("{:?} {}", want.exits, want.summary)));
+        if !matches!(want.exit, 0 | 1) || invalid.iter().any(|words| want.err.contains(words)) {
+            return Ok(Outcome::Refused(format!("{} {}{}", want.exit, want.out, want.err)));
         }
-        let found = differences(&want, &ours(path, arguments, &[])?);
+        let found = disagreements(&want, &question.ask_ours(&document, directory.path())?);
         Ok(if found.is_empty() { Outcome::Agree } else { Outcome::Differ(found) })
     };
     run().unwrap_or_else(|error| Outcome::Refused(error.to_string()))
@@ -83,7 +82,7 @@ fn compare(reference: &Reference, cib: &Element, arguments: &[String]) -> Outcom
 struct Tally {
     features: BTreeMap<&'static str, usize>,
     differ: Vec<u64>,
-    endless: Vec<u64>,
+    broken: BTreeMap<&'static str, Vec<u64>>,
     refused: Vec<(u64, String)>,
     shown: Vec<String>,
 }
@@ -117,27 +116,36 @@ fn one(reference: &Reference, seed: u64, tally: &Mutex<Tally>) {
     for feature in &sample.features {
         *lock().features.entry(feature).or_default() += 1;
     }
-    match compare(reference, &sample.cib, &sample.arguments) {
+    match compare(reference, &sample.cib, &sample.question) {
         Outcome::Agree => {}
-        Outcome::Endless => lock().endless.push(seed),
+        Outcome::Broken(how) => {
+            keep(seed, "breaks", &sample, &[how.to_string()]);
+            lock().broken.entry(how).or_default().push(seed);
+        }
         Outcome::Refused(reason) => lock().refused.push((seed, reason)),
         Outcome::Differ(found) => {
-            if let Some(directory) = std::env::var_os("CRM_KEEP") {
-                // For looking into later; the report does not depend on it.
-                let path = Path::new(&directory).join(format!("{seed}.xml"));
-                let _ = std::fs::write(path, sample.cib.to_pretty());
-            }
+            keep(seed, "differs", &sample, &found);
             let number = {
                 let mut tally = lock();
                 tally.differ.push(seed);
                 tally.differ.len()
             };
             if number <= shown() {
-                let text = smaller(reference, seed, &sample.cib, &sample.arguments, found);
+                let text = smaller(reference, seed, &sample.cib, &sample.question, found);
                 lock().shown.push(text);
             }
         }
     }
+}
+
+/// Keeps a cluster in the directory `CRM_KEEP`, for looking into later. The report does not depend
+/// on it, so what cannot be written is not.
+fn keep(seed: u64, what: &str, sample: &Sample, found: &[String]) {
+    let Some(directory) = std::env::var_os("CRM_KEEP") else { return };
+    let path = |kind: &str| Path::new(&directory).join(format!("{seed}.{what}.{kind}"));
+    let report = format!("{}\n{}\n", sample.question.line(), found.join("\n"));
+    let _ = std::fs::write(path("xml"), sample.cib.to_pretty());
+    let _ = std::fs::write(path("txt"), report);
 }
 
 /// The smallest document found on which the two still differ, as a report.
@@ -145,7 +153,7 @@ fn smaller(
     reference: &Reference,
     seed: u64,
     cib: &Element,
-    arguments: &[String],
+    question: &Question,
     mut found: Vec<String>,
 ) -> String {
     // The levels on which the two differ: shrinking must not wander off to another disagreement.
@@ -154,17 +162,17 @@ fn smaller(
     };
     let wanted = levels(&found);
     let small = shrink(cib, SHRINK_BUDGET, &mut |candidate| match compare(
-        reference, candidate, arguments,
+        reference, candidate, question,
     ) {
         Outcome::Differ(differences) if levels(&differences) == wanted => {
             found = differences;
             true
         }
-        Outcome::Differ(_) | Outcome::Agree | Outcome::Refused(_) | Outcome::Endless => false,
+        Outcome::Differ(_) | Outcome::Agree | Outcome::Refused(_) | Outcome::Broken(_) => false,
     });
     format!(
-        "=== seed {seed}: crm_simulate -S {}\n{}\n{}",
-        arguments.join(" "),
+        "=== seed {seed}: crm_simulate {}\n{}\n{}",
+        question.line(),
         small.to_pretty(),
         found.join("\n")
     )
@@ -172,11 +180,13 @@ fn smaller(
 
 fn report(tally: &Tally, count: usize) -> Result<(), Failed> {
     let mut text = format!(
-        "{count} clusters, {} differ, {} refused by the reference, on {} it breaks\n",
+        "{count} clusters, {} differ, {} refused by the reference\n",
         tally.differ.len(),
         tally.refused.len(),
-        tally.endless.len()
     );
+    for (how, seeds) in &tally.broken {
+        text.push_str(&format!("the reference {how} on {}: {seeds:?}\n", seeds.len()));
+    }
     for (feature, times) in &tally.features {
         text.push_str(&format!("{times:7} {feature}\n"));
     }

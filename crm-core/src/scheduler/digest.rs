@@ -245,6 +245,9 @@ fn secure_parameters(
     } else {
         main_parameters(cluster, rsc, node, task, interval).0
     };
+    // The set is filtered a second time, when nobody knows its interval any more: the timeout of
+    // a recurring operation is lost.
+    filter(&mut table, None);
     table.retain(|name| !hidden(name));
     table
 }
@@ -273,6 +276,8 @@ fn is_fencing_parameter(name: &str) -> bool {
 pub struct FencingDigests {
     /// Unfencing is needed again.
     pub changed: bool,
+    /// The node knows the digest without private parameters, and another one with them.
+    pub only_private: bool,
     /// Digest of all parameters.
     pub all: String,
     /// Digest of all but private ones.
@@ -296,8 +301,9 @@ pub fn fencing_digests(cluster: &Cluster, device: RscIx, node: NodeIx) -> Fencin
             .is_some_and(|list| list.split(',').any(|known| known.trim() == item))
     };
     let recorded = cluster[node].attr("#digests-all").is_some();
-    let unchanged = known("#digests-all", &all) || known("#digests-secure", &secure);
-    FencingDigests { changed: recorded && !unchanged, all, secure }
+    let same = known("#digests-all", &all);
+    let only_private = recorded && !same && known("#digests-secure", &secure);
+    FencingDigests { changed: recorded && !same && !only_private, only_private, all, secure }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use model::Cluster;
 pub struct Schedule {
     /// Everything known and decided.
     pub cluster: Cluster,
-    /// Scores in the order in which they were fixed.
+    /// Scores in the order in which they were fixed, and what was noticed on the way.
     pub scores: Vec<ScoreLine>,
     /// What to do, in which order.
     pub graph: Graph,
@@ -39,10 +39,17 @@ pub fn status(input: &Input<'_>) -> Cluster {
 
 /// Decides what to do about a cluster that [`status`] has read from the same input.
 pub fn decide(mut cluster: Cluster, input: &Input<'_>) -> Schedule {
+    let mut noted = cluster.notes.len();
+    let mut notes = |cluster: &Cluster| -> Vec<ScoreLine> {
+        let from = std::mem::replace(&mut noted, cluster.notes.len());
+        cluster.notes[from..].iter().cloned().map(ScoreLine::Note).collect()
+    };
     input::constraints(&mut cluster, input);
     placement::prepare(&mut cluster);
     actions::prepare(&mut cluster);
-    let scores = placement::assign(&mut cluster);
+    let mut scores = notes(&cluster);
+    scores.extend(placement::assign(&mut cluster));
     let graph = actions::plan(&mut cluster);
+    scores.extend(notes(&cluster));
     Schedule { cluster, scores, graph }
 }

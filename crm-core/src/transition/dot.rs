@@ -6,10 +6,15 @@ use super::graph::{Action, ActionKind, Graph, Mark, Presence};
 
 impl Graph {
     /// The drawing `crm_simulate --save-dotfile` writes (A-260 to A-263). With `ids`, every name
-    /// carries the action's number.
-    pub fn to_dot(&self, ids: bool) -> String {
+    /// carries the action's number. What is not managed is drawn only with `all`, though what
+    /// waits for it shows that.
+    pub fn to_dot(&self, ids: bool, all: bool) -> String {
+        let hidden = |action: &Action| action.mark == Mark::Unmanaged && !all;
         let mut out = String::from(" digraph \"g\" {\n");
         for (_, action) in self.actions().rev() {
+            if hidden(action) {
+                continue;
+            }
             let (style, color) = match action.mark {
                 Mark::Included => ("bold", "green"),
                 Mark::Unmanaged | Mark::Blocked => ("dashed", "red"),
@@ -30,6 +35,9 @@ impl Graph {
         for (ix, then) in self.actions().rev() {
             for (first, presence) in self.predecessors(ix) {
                 let Some(first) = self.get(first) else { continue };
+                if presence != Presence::Trigger && (hidden(first) || hidden(then)) {
+                    continue;
+                }
                 let style = if presence == Presence::Trigger { "bold" } else { "dashed" };
                 let (first, then) = (name(first, ids), name(then, ids));
                 let _ = writeln!(out, "\"{first}\" -> \"{then}\" [ style = {style}]");
@@ -102,7 +110,7 @@ mod tests {
         let next = graph.add(next);
         graph.order(held, next, Presence::Ignored);
         assert_eq!(
-            graph.to_dot(false),
+            graph.to_dot(false, true),
             " digraph \"g\" {\n\
              \"b_start_0 n1\" [ style=bold color=\"green\" fontcolor=\"black\"]\n\
              \"a_start_0 <none>\" [ style=dashed color=\"red\" fontcolor=\"black\"]\n\

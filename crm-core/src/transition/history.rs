@@ -11,6 +11,8 @@ use super::graph::AgentRef;
 const FEATURE_SET: &str = "3.16.1";
 /// Who made a simulated entry.
 const ORIGIN: &str = "crm_simulate";
+/// Who made the state of a node that was fenced.
+const FENCING_ORIGIN: &str = "simulate_fencing_action";
 /// The cluster identity in simulated transition keys.
 const NOBODY: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
@@ -30,14 +32,14 @@ pub struct Outcome<'a> {
     pub rc: i32,
     /// The exit code that would be a success.
     pub expected_rc: i32,
-    /// What the agent said.
+    /// What the agent said; recorded if it failed.
     pub exit_reason: &'a str,
     /// Of a notification: `pre` or `post`, and what is announced.
     pub notify: Option<(&'a str, &'a str)>,
     /// Of a migration: source and target.
     pub migration: Option<(&'a str, &'a str)>,
-    /// Digests and what belongs to them, by attribute name.
-    pub digests: Vec<(&'static str, String)>,
+    /// Digest of the parameters, if they are known.
+    pub digest: Option<String>,
     /// When, in seconds of the epoch.
     pub time: i64,
 }
@@ -126,9 +128,19 @@ impl<'a> StatusEditor<'a> {
     }
 
     fn configured_id(&self, name: &str) -> Option<String> {
-        let nodes = self.cib.at(&["configuration", "nodes"])?;
-        let node = nodes.children_named("node").find(|n| n.attr("uname") == Some(name))?;
-        node.id().map(String::from)
+        let nodes = self.cib.at(&["configuration", "nodes"]);
+        let mut nodes = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
+        if let Some(node) = nodes.find(|n| n.attr("uname") == Some(name)) {
+            return node.id().map(String::from);
+        }
+        // Remote nodes and guests are identified by their names.
+        let is_remote = |e: &Element| match e.name() {
+            "primitive" => e.id() == Some(name) && e.attr("type") == Some("remote"),
+            "nvpair" => e.attr("name") == Some("remote-node") && e.attr("value") == Some(name),
+            _ => false,
+        };
+        let resources = self.cib.at(&["configuration", "resources"])?;
+        resources.descendants().any(is_remote).then(|| name.to_string())
     }
 
     /// Marks the node as a member (O-30). With `fail`, its membership is lost all the same.
@@ -141,13 +153,16 @@ impl<'a> StatusEditor<'a> {
         missing: Missing<'_>,
         fail: bool,
     ) -> Result<(), UnknownNode> {
-        let state = self.node_state(name, missing)?;
-        state.set_attr("in_ccm", if fail { "false" } else { "true" });
-        for (attribute, value) in [("crmd", "online"), ("join", "member"), ("expected", "member")] {
-            state.set_attr(attribute, value);
+        let values = [
+            ("in_ccm", if fail { "false" } else { "true" }),
+            ("crmd", "online"),
+            ("join", "member"),
+            ("expected", "member"),
+            ("crm-debug-origin", ORIGIN),
+        ];
+        if set_all(self.node_state(name, missing)?, &values) {
+            self.status_changed();
         }
-        state.set_attr("crm-debug-origin", ORIGIN);
-        self.status_changed();
         Ok(())
     }
 
@@ -156,21 +171,46 @@ impl<'a> StatusEditor<'a> {
     /// # Errors
     /// As [`node_state`](StatusEditor::node_state).
     pub fn node_down(&mut self, name: &str, missing: Missing<'_>) -> Result<(), UnknownNode> {
+        self.gone(name, missing, ORIGIN, false)
+    }
+
+    /// As [`node_down`](StatusEditor::node_down), by fencing.
+    ///
+    /// # Errors
+    /// As [`node_state`](StatusEditor::node_state).
+    pub fn node_fenced(&mut self, name: &str, missing: Missing<'_>) -> Result<(), UnknownNode> {
+        self.gone(name, missing, FENCING_ORIGIN, true)
+    }
+
+    /// `replaced`: the whole entry is written anew, which counts even if nothing is different.
+    fn gone(
+        &mut self,
+        name: &str,
+        missing: Missing<'_>,
+        origin: &str,
+        replaced: bool,
+    ) -> Result<(), UnknownNode> {
         let state = self.node_state(name, missing)?;
-        let values =
-            [("in_ccm", "false"), ("crmd", "offline"), ("join", "down"), ("expected", "down")];
-        for (attribute, value) in values {
-            state.set_attr(attribute, value);
+        let values = [
+            ("in_ccm", "false"),
+            ("crmd", "offline"),
+            ("join", "down"),
+            ("expected", "down"),
+            ("crm-debug-origin", origin),
+        ];
+        let mut changes = usize::from(set_all(state, &values) || replaced);
+        for section in ["lrm", "transient_attributes"] {
+            changes += usize::from(state.child(section).is_some());
+            state.retain(|e| e.name() != section);
         }
-        state.set_attr("crm-debug-origin", ORIGIN);
-        state.retain(|e| !matches!(e.name(), "lrm" | "transient_attributes"));
-        for _ in 0..3 {
+        for _ in 0..changes {
             self.status_changed();
         }
         Ok(())
     }
 
     /// Sets a transient attribute; the value `value++` is resolved as on a live cluster (O-36).
+    /// It is part of the change that records the result which it belongs to.
     ///
     /// # Errors
     /// As [`node_state`](StatusEditor::node_state).
@@ -206,7 +246,6 @@ impl<'a> StatusEditor<'a> {
             let id = xml_id(&format!("{set_id}-{name}"));
             set.push(Element::new("nvpair").with("id", id).with("name", name).with("value", value));
         }
-        self.status_changed();
         Ok(())
     }
 
@@ -266,7 +305,8 @@ fn record_in(record: &mut Element, name: &str, anew: bool, outcome: &Outcome<'_>
         .filter(|_| !anew)
         .filter_map(|op| op.attr("call-id")?.parse::<i64>().ok())
         .max()
-        .unwrap_or(0);
+        .unwrap_or(0)
+        .max(0);
     let (rc, expected) =
         if outcome.notify.is_some() { (0, 0) } else { (outcome.rc, outcome.expected_rc) };
     let interval = outcome.interval_ms;
@@ -286,18 +326,15 @@ fn record_in(record: &mut Element, name: &str, anew: bool, outcome: &Outcome<'_>
         (None, _) => vec![last],
     };
     let key = format!("{call_id}:-1:{expected}:{NOBODY}");
-    let operation_key = match outcome.notify {
-        Some((kind, announced)) => format!("{name}_{kind}_notify_{announced}_0"),
-        None => format!("{name}_{task}_{interval}"),
-    };
+    let failed = ids[0].ends_with("_last_failure_0");
     let mut values = vec![
-        ("operation_key", operation_key),
+        ("operation_key", format!("{name}_{task}_{interval}")),
         ("operation", task.to_string()),
         ("crm-debug-origin", ORIGIN.to_string()),
         ("crm_feature_set", FEATURE_SET.to_string()),
         ("transition-key", key.clone()),
         ("transition-magic", format!("0:{rc};{key}")),
-        ("exit-reason", outcome.exit_reason.to_string()),
+        ("exit-reason", if failed { outcome.exit_reason } else { "" }.to_string()),
         ("call-id", call_id.to_string()),
         ("rc-code", rc.to_string()),
         ("op-status", "0".to_string()),
@@ -310,7 +347,9 @@ fn record_in(record: &mut Element, name: &str, anew: bool, outcome: &Outcome<'_>
         values.push(("migrate_source", source.to_string()));
         values.push(("migrate_target", target.to_string()));
     }
-    values.extend(outcome.digests.iter().cloned());
+    if let Some(digest) = &outcome.digest {
+        values.push(("op-digest", digest.clone()));
+    }
     for id in ids {
         let same = |e: &Element| e.name() == "lrm_rsc_op" && e.id() == Some(&id);
         if record.position(same).is_none() {
@@ -322,6 +361,16 @@ fn record_in(record: &mut Element, name: &str, anew: bool, outcome: &Outcome<'_>
             }
         }
     }
+}
+
+/// Sets attributes; whether that changed anything.
+fn set_all(element: &mut Element, values: &[(&str, &str)]) -> bool {
+    let new = |(name, value): &&(&str, &str)| element.attr(name) != Some(value);
+    let changes: Vec<_> = values.iter().filter(new).collect();
+    for (name, value) in &changes {
+        element.set_attr(name, *value);
+    }
+    !changes.is_empty()
 }
 
 fn bump(cib: &mut Element, counter: &str) {
@@ -353,7 +402,7 @@ mod tests {
             exit_reason: "",
             notify: None,
             migration: None,
-            digests: Vec::new(),
+            digest: None,
             time: 100,
         }
     }

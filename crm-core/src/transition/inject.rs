@@ -125,8 +125,10 @@ pub fn inject(
     let mut editor = StatusEditor::new(cib);
     if let Some(value) = &injections.quorum {
         changes.push(Change::Quorum(value.clone()));
-        editor.cib().set_attr("have-quorum", value);
-        editor.configuration_changed();
+        if editor.cib().attr("have-quorum") != Some(value) {
+            editor.cib().set_attr("have-quorum", value);
+            editor.status_changed();
+        }
     }
     if let Some(value) = &injections.watchdog {
         changes.push(Change::Watchdog(value.clone()));
@@ -168,6 +170,9 @@ fn set_watchdog(editor: &mut StatusEditor<'_>, value: &str) {
     let is_it = |e: &Element| e.name() == "nvpair" && e.attr("name") == Some("have-watchdog");
     let found = options.children_mut().find_map(|set| set.find_child_mut(is_it));
     if let Some(pair) = found {
+        if pair.attr("value") == Some(value) {
+            return;
+        }
         pair.set_attr("value", value);
     } else {
         if options.child("cluster_property_set").is_none() {
@@ -198,6 +203,9 @@ fn set_ticket(editor: &mut StatusEditor<'_>, change: TicketChange, name: &str) {
             TicketChange::Standby => ("standby", "true"),
             TicketChange::Activating => ("standby", "false"),
         };
+        if state.attr(attribute) == Some(value) {
+            return;
+        }
         state.set_attr(attribute, value);
     }
     editor.status_changed();
@@ -233,7 +241,7 @@ fn inject_operation(
         exit_reason: "Simulated action result",
         notify: key.notify.map(|kind| (kind, key.task)),
         migration: None,
-        digests: Vec::new(),
+        digest: None,
         time,
     };
     let subject = Subject { id: key.resource, other_id: None, agent: &agent };

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cib::Element;
+use crate::scheduler::digest;
+use crate::scheduler::model::Table;
 
 use super::graph::{Action, ActionIx, ActionKind, Graph};
 use super::history::{Missing, Outcome, StatusEditor, Subject, UnknownNode};
@@ -69,7 +71,8 @@ pub struct Simulation {
 }
 
 /// Executes `graph` against the document `cib`, whose status changes accordingly (section 6 of
-/// the reference). `failures` are specifications of operations that shall fail; `time` is the
+/// the reference). `known` tells the names of resources that the scheduler knows, by which
+/// instances are shown (O-49). `failures` are specifications of operations that shall fail; `time` is the
 /// wall clock in seconds of the epoch; `missing` says what happens to unknown nodes.
 ///
 /// # Errors
@@ -77,15 +80,15 @@ pub struct Simulation {
 pub fn simulate(
     graph: &Graph,
     cib: &mut Element,
+    known: &dyn Fn(&str) -> bool,
     failures: &[String],
     missing: Missing<'_>,
     time: i64,
 ) -> Result<Simulation, UnknownNode> {
-    let recorded = recorded_names(cib);
     let mut run = Run {
         graph,
         editor: StatusEditor::new(cib),
-        recorded,
+        known,
         failures,
         missing,
         time,
@@ -96,25 +99,25 @@ pub fn simulate(
     Ok(Simulation { steps: run.steps, complete })
 }
 
-/// Every name under which the status section has a history.
-fn recorded_names(cib: &Element) -> BTreeSet<String> {
-    let states = cib.child("status").into_iter().flat_map(|s| s.children_named("node_state"));
-    states
-        .filter_map(|state| state.at(&["lrm", "lrm_resources"]))
-        .flat_map(|resources| resources.children_named("lrm_resource"))
-        .filter_map(|r| r.id().map(String::from))
-        .collect()
-}
-
 struct Run<'a> {
     graph: &'a Graph,
     editor: StatusEditor<'a>,
-    recorded: BTreeSet<String>,
+    known: &'a dyn Fn(&str) -> bool,
     failures: &'a [String],
     missing: Missing<'a>,
     time: i64,
     failed: bool,
     steps: Vec<Step>,
+}
+
+/// The digest that the executor would record with a result of `action`.
+fn digest_of(action: &Action) -> String {
+    let mut sent = Table::default();
+    for (name, value) in &action.attributes {
+        sent.set(name.as_str(), value.as_str());
+    }
+    let interval = u32::try_from(action.interval_ms()).unwrap_or(u32::MAX);
+    digest::recorded(&sent, interval, None, &[]).digest
 }
 
 /// How an action ended.
@@ -182,7 +185,7 @@ impl Run<'_> {
                 let takes_down = operation != "on";
                 self.steps.push(Step::Fencing { node: node.clone(), operation });
                 if takes_down {
-                    self.editor.node_down(&node, self.missing)?;
+                    self.editor.node_fenced(&node, self.missing)?;
                 }
                 Ok(End::Success)
             }
@@ -205,7 +208,7 @@ impl Run<'_> {
             return Ok(End::Success);
         }
         let shown = match &resource.long_id {
-            Some(long) if !self.recorded.contains(&resource.id) => long,
+            Some(long) if !(self.known)(&resource.id) && (self.known)(long) => long,
             Some(_) | None => &resource.id,
         };
         self.steps.push(Step::Resource {
@@ -253,10 +256,10 @@ impl Run<'_> {
             interval_ms: action.interval_ms(),
             rc,
             expected_rc: expected,
-            exit_reason: "",
+            exit_reason: "User-injected result",
             notify,
             migration,
-            digests: Vec::new(),
+            digest: Some(digest_of(action)),
             time: self.time,
         };
         let other_id = resource.long_id.as_deref();

@@ -93,7 +93,8 @@ fn full(action: &Action) -> Element {
         let mut maintenance = Element::new("maintenance");
         for (id, on) in &action.maintenance {
             let value = if *on { "1" } else { "0" };
-            maintenance.push(Element::new("node").with("id", id).with("maintenance", value));
+            maintenance
+                .push(Element::new("node").with("id", id).with("node_in_maintenance", value));
         }
         element.push(maintenance);
     }

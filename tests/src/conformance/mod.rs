@@ -5,6 +5,7 @@
 //! actions and orderings without their numbers.
 
 mod graph;
+mod question;
 mod random;
 mod reference;
 mod replay;
@@ -17,6 +18,7 @@ use crm_shell::compat::console::Collected;
 use crm_shell::compat::simulate;
 
 pub use graph::Shape;
+pub use question::{Answer, Question, disagreements};
 pub use random::{Sample, sample};
 pub use reference::{GAVE_UP, Reference};
 pub use replay::replay;

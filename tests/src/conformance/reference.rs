@@ -1,13 +1,10 @@
 //! The reference's own program, where it is installed.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Verdict;
-
 /// Seconds after which a run of the reference is given up: on some documents it never ends.
-const PATIENCE: &str = "20";
+const PATIENCE: &str = "4";
 /// The exit code of a run that was given up.
 pub const GAVE_UP: i32 = 124;
 
@@ -34,42 +31,19 @@ impl Reference {
         Ok(Reference { program: real })
     }
 
-    /// Runs it as the suite does.
-    ///
-    /// # Errors
-    /// It cannot be run.
-    pub fn run(&self, cib: &Path, more: &[String]) -> std::io::Result<Verdict> {
-        let directory = tempfile::tempdir()?;
-        let graph = directory.path().join("graph.xml");
-        let command = || {
-            let mut command = Command::new("timeout");
-            command.arg(PATIENCE).arg(&self.program);
-            command
-                .env("LC_ALL", "C")
-                .env_remove("CIB_file")
-                .env_remove("CIB_shadow")
-                .env("TZ", "UTC");
-            command.env("CIB_shadow_dir", directory.path()).stdin(Stdio::null());
-            command.arg("-x").arg(cib);
-            command
-        };
-        let (mut reader, writer) = std::io::pipe()?;
-        let errors = writer.try_clone()?;
-        // The command keeps the writing ends of the pipe open: it must be gone before reading.
-        let mut first = {
-            let mut run = command();
-            run.arg("-S").args(more).stdout(writer).stderr(errors).spawn()?
-        };
-        let mut summary = Vec::new();
-        reader.read_to_end(&mut summary)?;
-        let first = first.wait()?;
-        let second = command().arg("-G").arg(&graph).arg("-sSQ").args(more).output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Verdict {
-            summary: text(&summary),
-            scores: text(&second.stdout),
-            graph: std::fs::read_to_string(graph).unwrap_or_default(),
-            exits: [first.code().unwrap_or(-1), second.status.code().unwrap_or(-1)],
-        })
+    /// Where it is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// A call of it without arguments, with nothing of the caller's environment that it listens to.
+    pub fn command(&self, directory: &Path) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg(PATIENCE).arg(&self.program).stdin(Stdio::null());
+        command.env("LC_ALL", "C").env("TZ", "UTC").env("CIB_shadow_dir", directory);
+        for name in ["CIB_file", "CIB_shadow", "PCMK_logfile", "PCMK_debug", "PCMK_stderr"] {
+            command.env_remove(name);
+        }
+        command
     }
 }

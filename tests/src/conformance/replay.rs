@@ -1,7 +1,7 @@
 //! The reference's graphs through our simulator: the order of execution is a function of the
 //! graph alone, so it can be checked apart from the scheduler.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crm_core::cib::{Element, parse};
 use crm_core::rules::Moment;
@@ -28,7 +28,10 @@ pub fn replay(graph: &str, cib: &str) -> Result<[String; 2], String> {
     let clock = cib.attr("execution-date").and_then(|t| t.parse().ok());
     let now = Moment { epoch: clock.unwrap_or(NOW), offset: 0 };
     cib.child_or_insert("status");
-    let outcome = simulate(&graph, &mut cib, &[], Missing::FromConfiguration, NOW)
+    let recorded = recorded_names(&cib);
+    // The numbered names are those of the graph.
+    let known = |name: &str| name.contains(':') || recorded.contains(name);
+    let outcome = simulate(&graph, &mut cib, &known, &[], Missing::FromConfiguration, NOW)
         .map_err(|e| e.to_string())?;
     let parts = outcome.steps.iter().filter_map(step_part).collect();
     let mut text = String::new();
@@ -38,6 +41,16 @@ pub fn replay(graph: &str, cib: &str) -> Result<[String; 2], String> {
     let part = status_part("Revised Cluster Status", &cluster, &View::simulate(false), Vec::new());
     write_text(&mut after, &part, Style::Fancy, 0);
     Ok([text, after])
+}
+
+/// Every name under which the status section has a history.
+fn recorded_names(cib: &Element) -> BTreeSet<String> {
+    let states = cib.child("status").into_iter().flat_map(|s| s.children_named("node_state"));
+    states
+        .filter_map(|state| state.at(&["lrm", "lrm_resources"]))
+        .flat_map(|resources| resources.children_named("lrm_resource"))
+        .filter_map(|r| r.id().map(String::from))
+        .collect()
 }
 
 fn read(root: &Element) -> Result<Graph, String> {

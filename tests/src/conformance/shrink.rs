@@ -79,6 +79,10 @@ fn without_attributes(
 ) {
     for path in std::iter::once(Vec::new()).chain(paths(best)) {
         let Some(element) = at(best, &path) else { continue };
+        // A history without its numbers is another history.
+        if matches!(element.name(), "lrm_rsc_op" | "lrm_resource") {
+            continue;
+        }
         let names: Vec<String> = element.attrs().map(|(n, _)| n.to_string()).collect();
         for name in names.iter().filter(|n| *n != "id") {
             if *left == 0 {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::scheduler::model::{
     ActionIx, Cluster, Ground, Key, Marks, NodeFact, NodeIx, OrderFlags, RscIx, Task, Variant,
 };
-use crate::transition::{self, ActionId, Graph, GraphSettings, Mark, Presence};
+use crate::transition::{self, ActionId, Graph, GraphSettings, Mark, NodeRef, Presence};
 
 use super::describe::describe;
 use super::fencing::container_of;
@@ -138,11 +138,11 @@ impl Emission<'_> {
                 continue;
             }
             if held {
-                graph.add(describe(cluster, ix, Mark::Blocked));
+                graph.add(shown(cluster, ix, Mark::Blocked));
             } else if cluster.all_actions {
                 let managed = action.rsc.is_none_or(|r| cluster[r].managed);
                 let mark = if managed { Mark::Optional } else { Mark::Unmanaged };
-                graph.add(describe(cluster, ix, mark));
+                graph.add(shown(cluster, ix, mark));
             }
         }
         let shown: Vec<ActionIx> = graph.actions().map(|(_, a)| ActionIx(a.id.0 - 1)).collect();
@@ -157,7 +157,9 @@ impl Emission<'_> {
                     Presence::Ignored
                 };
                 if graph.find(id(first)).is_none() && presence == Presence::Trigger {
-                    graph.add(describe(cluster, first, Mark::Blocked));
+                    let managed = cluster[first].rsc.is_none_or(|r| cluster[r].managed);
+                    let mark = if managed { Mark::Blocked } else { Mark::Unmanaged };
+                    graph.add(describe(cluster, first, mark));
                 }
                 if let (Some(first), Some(then)) = (graph.find(id(first)), graph.find(id(then))) {
                     graph.order(first, then, presence);
@@ -174,6 +176,23 @@ fn is_without_effect(flags: OrderFlags, then_included: bool) -> bool {
     flags == OrderFlags::NONE
         || flags == OrderFlags::LOAD
         || (flags == OrderFlags::ANTI_COLOC && then_included)
+}
+
+/// An action that is only drawn. One without a node is drawn where the resource will be, since
+/// that is where the summary looked for it.
+fn shown(cluster: &Cluster, ix: ActionIx, mark: Mark) -> transition::Action {
+    let mut shown = describe(cluster, ix, mark);
+    let action = &cluster[ix];
+    let looked_for =
+        [Task::Start, Task::Promote, Task::Demote].into_iter().any(|t| action.key == Key::once(t));
+    if let (None, true, Some(rsc)) = (&shown.node, looked_for, action.rsc)
+        && let (true, Some(next)) = (cluster[rsc].managed, cluster[rsc].assigned)
+        && (!cluster[rsc].orphan || !cluster[rsc].active_on.is_empty())
+    {
+        let node = &cluster[next];
+        shown.node = Some(NodeRef { name: node.name.to_string(), id: node.id.to_string() });
+    }
+    shown
 }
 
 ///
@@ -295,7 +314,7 @@ pub(super) fn id(ix: ActionIx) -> ActionId {
 }
 
 /// Nodes as the graph names them.
-pub(super) fn node_ref(cluster: &Cluster, node: NodeIx) -> transition::NodeRef {
+pub(super) fn node_ref(cluster: &Cluster, node: NodeIx) -> NodeRef {
     let node = &cluster[node];
-    transition::NodeRef { name: node.name.to_string(), id: node.id.to_string() }
+    NodeRef { name: node.name.to_string(), id: node.id.to_string() }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::scheduler::digest;
 use crate::scheduler::input::failcount;
 use crate::scheduler::model::{
-    CheckKind, Cluster, DeferredCheck, Fact, Ground, HistoryIx, Marks, NodeIx, OrderFlags,
+    CheckKind, Cluster, DeferredCheck, Fact, Ground, HistoryIx, Marks, NodeIx, Note, OrderFlags,
     OrderRule, OrderSide, Remark, RscIx, Task,
 };
 
@@ -230,15 +230,22 @@ fn definition_changed(
         }
         return true;
     }
-    let verdict = digest::compare(cluster, rsc, node, history, entry);
-    if verdict == digest::Verdict::Match
-        || digest::only_private_changed(cluster, rsc, node, history, entry)
-    {
-        return false;
-    }
     let recorded_as_start =
         interval == 0 && matches!(task, Task::Monitor | Task::MigrateFrom | Task::Promote);
     let task = if recorded_as_start { Task::Start } else { task };
+    let verdict = digest::compare(cluster, rsc, node, history, entry);
+    if verdict == digest::Verdict::Match {
+        return false;
+    }
+    if digest::only_private_changed(cluster, rsc, node, history, entry) {
+        let op = &cluster[history].ops[entry];
+        let key = op.origin.as_ref().map_or_else(String::new, |key| {
+            format!("{}:{}:{}:{}", key.action, key.transition, op.target_rc, key.uuid)
+        });
+        let magic = format!("{}:{};{key}", op.status, op.rc);
+        cluster.notes.push(Note::PrivateOperation { task, interval, rsc, node, magic });
+        return false;
+    }
     let ground = self::recorded(history, entry, Remark::Changed);
     if verdict == digest::Verdict::Restart {
         force_restart(cluster, rsc, task, interval, node, ground);

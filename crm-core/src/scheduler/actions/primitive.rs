@@ -76,7 +76,7 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx) {
         ground: Ground::Resource(rsc, Fact::Course),
     };
     check_activity(cluster, rsc, (all, clean), &mut migrate, &mut course);
-    if cluster[rsc].start_pending && assigned.is_some() {
+    if cluster[rsc].start_pending {
         let start = op(cluster, rsc, Task::Start, 0, assigned, true);
         cluster[start].marks.set(Marks::PRINT_ALWAYS);
         cluster.journal.shown(start, Ground::Resource(rsc, Fact::StartPending));

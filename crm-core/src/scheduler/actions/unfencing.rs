@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::scheduler::digest::fencing_digests;
 use crate::scheduler::model::{
-    ActionIx, Cluster, Ground, NodeIx, OrderFlags, OrderRule, Requires, RscIx,
+    ActionIx, Cluster, Ground, NodeIx, Note, OrderFlags, OrderRule, Requires, RscIx,
 };
 
 use super::fencing::fence_op;
@@ -93,6 +93,13 @@ pub(super) fn add_digests(cluster: &mut Cluster, unfence: ActionIx, node: NodeIx
         // Writing to a String cannot fail.
         let _ = write!(all, "{id}:{agent}:{},", digests.all);
         let _ = write!(secure, "{id}:{agent}:{},", digests.secure);
+        if digests.only_private {
+            cluster.notes.push(Note::PrivateDevice { device, node });
+        }
+        if digests.changed {
+            let secure = cluster.sanitized.then_some(digests.secure);
+            cluster.notes.push(Note::Device { device, node, secure });
+        }
         changed |= digests.changed;
     }
     cluster[unfence].add_meta("digests-all", all);

@@ -98,7 +98,8 @@ pub fn effective(
     if found.count > Score::ZERO && found.last_failure > 0 && timeout > 0 {
         if cluster.now.epoch > found.last_failure + timeout {
             found.count = Score::ZERO;
-        } else {
+        } else if entry.is_some() {
+            // Only who reads a failure looks ahead to when it expires.
             cluster.recheck(found.last_failure + timeout + 1);
         }
     }

@@ -11,6 +11,12 @@ impl Cluster {
     /// The parameters of a resource for a node, or without a node: its own, then its parent's,
     /// and so on, at the top those of `rsc_defaults`; the first value of a name wins (I-75).
     pub fn params(&self, rsc: RscIx, node: Option<NodeIx>) -> Table {
+        self.params_until(rsc, node).0
+    }
+
+    /// [`params`](Cluster::params), and when they may change by themselves (I-207), in seconds of
+    /// the epoch.
+    pub(super) fn params_until(&self, rsc: RscIx, node: Option<NodeIx>) -> (Table, Option<i64>) {
         let attribute = |name: &str| -> Option<Arc<str>> {
             node.and_then(|n| self[n].attributes.get(name).cloned())
         };
@@ -20,12 +26,12 @@ impl Cluster {
             ..Context::default()
         };
         let mut table = Table::default();
-        let mut next = Some(rsc);
+        let (mut next, mut changes) = (Some(rsc), Vec::new());
         while let Some(r) = next {
-            combine(&self[r].param_blocks, &context, false, &mut table);
+            changes.push(combine(&self[r].param_blocks, &context, false, &mut table));
             next = self[r].parent;
         }
-        combine(&self.rsc_default_params, &context, false, &mut table);
-        table
+        changes.push(combine(&self.rsc_default_params, &context, false, &mut table));
+        (table, changes.into_iter().flatten().min())
     }
 }

@@ -8,6 +8,8 @@ use super::{HistoryIx, NodeIx, RscIx, Task};
 /// What `transition-magic` says about the graph that an entry comes from (I-124).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origin {
+    /// Number of the action in its graph.
+    pub action: u32,
     /// Number of the transition.
     pub transition: i64,
     /// Who made the graph.
@@ -41,6 +43,8 @@ pub struct HistoryOp {
     pub on_node: Option<Arc<str>>,
     /// `crm_feature_set`
     pub feature_set: Option<Arc<str>>,
+    /// Whether `exit-reason` is present, be it empty.
+    pub has_exit_reason: bool,
     /// `last-rc-change`, epoch seconds.
     pub last_change: Option<i64>,
     /// `exec-time`, ms (shown only).
@@ -113,6 +117,7 @@ impl Default for HistoryOp {
             origin: None,
             on_node: None,
             feature_set: None,
+            has_exit_reason: false,
             last_change: None,
             exec_time: None,
             queue_time: None,

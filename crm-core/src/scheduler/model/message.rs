@@ -1,5 +1,7 @@
 //! What the configuration's author should know.
 
+use super::{NodeIx, RscIx, Task};
+
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
@@ -13,6 +15,40 @@ pub enum Severity {
     Warning,
     /// Worth knowing.
     Notice,
+}
+
+/// What a simulation tells about parameters that seem to have changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// Only private parameters of a recorded operation are different, so it is taken as unchanged.
+    PrivateOperation {
+        /// What was recorded, as it is compared.
+        task: Task,
+        /// Its interval, ms.
+        interval: u32,
+        /// The resource.
+        rsc: RscIx,
+        /// Where it was recorded.
+        node: NodeIx,
+        /// The result and the key of the record.
+        magic: String,
+    },
+    /// Only private parameters of a fence device are different from when the node was unfenced.
+    PrivateDevice {
+        /// The device.
+        device: RscIx,
+        /// The node.
+        node: NodeIx,
+    },
+    /// A fence device is different from when the node was unfenced.
+    Device {
+        /// The device.
+        device: RscIx,
+        /// The node.
+        node: NodeIx,
+        /// Its digest without private parameters, if that may explain it.
+        secure: Option<String>,
+    },
 }
 
 /// One remark made while reading or deciding, in order.

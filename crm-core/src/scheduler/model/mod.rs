@@ -34,7 +34,7 @@ pub use ids::{
     ActionIx, ColocationIx, HistoryIx, LinkIx, LocationIx, NodeIx, OrderingIx, RscIx, TicketIx,
 };
 pub use journal::{Fact, Ground, Journal, NodeFact, OrderRule, Relation, Remark};
-pub use message::{Message, Severity};
+pub use message::{Message, Note, Severity};
 pub use node::{Attributes, Node, NodeKind};
 pub use options::{HealthStrategy, Options, PlacementStrategy, QuorumPolicy};
 pub use pairs::{Block, Blocks, Table};
@@ -95,6 +95,8 @@ pub struct Cluster {
     pub links: Vec<Link>,
     /// Remarks, in order.
     pub messages: Vec<Message>,
+    /// What a simulation says on the way about parameters that seem to have changed, in order.
+    pub notes: Vec<Note>,
     /// Earliest time at which the outcome may change by itself (I-207), epoch seconds.
     pub recheck_at: Option<i64>,
     /// The document was sanitized: secure digests count (I-188).
@@ -119,6 +121,15 @@ impl Cluster {
     /// The resource with this internal id.
     pub fn resource(&self, id: &str) -> Option<RscIx> {
         self.by_id.get(id).copied()
+    }
+
+    /// The first resource in the tree with this id, or with this name in its history (instances of
+    /// anonymous clones have the one without a number, once they have a history).
+    pub fn named(&self, name: &str) -> Option<RscIx> {
+        self.top.iter().flat_map(|&top| self.descendants(top)).find(|&rsc| {
+            let resource = &self[rsc];
+            *resource.id == *name || resource.history_name.as_deref() == Some(name)
+        })
     }
 
     /// The node with this name, ignoring case.

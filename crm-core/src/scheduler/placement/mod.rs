@@ -31,11 +31,15 @@ use std::sync::Arc;
 
 use crate::Score;
 
-use super::model::{Cause, Cluster, NodeIx, PlacementStrategy, Role, RscIx, ScoreTable, Variant};
+use super::model::{
+    Cause, Cluster, NodeIx, Note, PlacementStrategy, Role, RscIx, ScoreTable, Variant,
+};
 
 /// One printed score (P-147) or amount (O-101).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScoreLine {
+    /// What was noticed at this place.
+    Note(Note),
     /// `PREFIX: RESOURCE allocation score on NODE: SCORE`
     Allocation {
         /// The step that printed it, as the reference names it.

@@ -3,7 +3,7 @@
 use crm_core::cib::{Child, Element};
 use crm_core::explain;
 use crm_core::scheduler::model::Cluster;
-use crm_core::scheduler::{self, Input, Recorded, Schedule};
+use crm_core::scheduler::{self, Input, Recorded, Schedule, ScoreLine};
 use crm_core::transition::{AgentRef, Change, Graph, Missing, Simulation, Step, inject, simulate};
 
 use super::input::{self, Clock};
@@ -17,7 +17,8 @@ use crate::render::status::{
     history_element, nodes_element, operation_items, resources_element, status_part,
 };
 use crate::render::transition::{
-    change_element, change_items, score_element, score_text, step_element, step_part, summary,
+    change_element, change_items, note_lines, score_element, score_text, step_element, step_part,
+    summary,
 };
 
 /// What a run leaves in memory. A process that is about to end should not take the time to give it
@@ -51,6 +52,7 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<(Exit, Remains), 
     if let Some(line) = &clock.line {
         output.info(line);
     }
+    show_notes(&cluster, output);
     if !output.is_quiet() {
         show_notices(&cluster, output);
         show_status(&cluster, true, options, output);
@@ -63,6 +65,7 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<(Exit, Remains), 
             output.info(line);
         }
         cluster = scheduler::status(&given(&cib, recorded, &clock, options));
+        show_notes(&cluster, output);
     }
     if let Some(path) = &options.save_input {
         save(path, &cib)?;
@@ -80,7 +83,7 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<(Exit, Remains), 
             exit = Exit::IO;
         }
         if options.simulate {
-            exit = pretend(&schedule.graph, &mut cib, options, wall, output)?;
+            exit = pretend(&schedule, &mut cib, options, wall, output)?;
             show_outcome(&cib, &clock, options, output);
         }
         decided = Some(schedule);
@@ -121,6 +124,13 @@ fn target(options: &Options) -> Option<&str> {
 fn save(path: &str, cib: &Element) -> Result<(), input::Refusal> {
     std::fs::write(path, cib.to_pretty())
         .map_err(|error| (format!("Could not create '{path}': {error}"), Exit::NO_SUCH))
+}
+
+/// What reading noticed about parameters.
+fn show_notes(cluster: &Cluster, output: &mut Output<'_>) {
+    for line in cluster.notes.iter().flat_map(|note| note_lines(cluster, note)) {
+        output.info(&line);
+    }
 }
 
 /// The notices above the status (O-41).
@@ -172,11 +182,13 @@ fn show_status(cluster: &Cluster, current: bool, options: &Options, output: &mut
     }
     if options.failcounts {
         more.push(("Migration Summary", operation_items(cluster, &view, Detail::Failures)));
-        let failures = failure_items(cluster, &view, true);
-        if !failures.is_empty() {
-            more.push(("Failed Resource Actions", failures));
-        }
+        more.push(("Failed Resource Actions", failure_items(cluster, &view, true)));
     }
+    // The title of fail counts stands there if any node could have some.
+    let any_online = cluster.nodes.iter().any(|node| node.online && node.has_state);
+    more.retain(|(title, items)| {
+        !items.is_empty() || (any_online && *title == "Migration Summary")
+    });
     output.text(&status_part(title, cluster, &view, more));
 }
 
@@ -188,7 +200,7 @@ fn inject_events(
     output: &mut Output<'_>,
 ) -> Result<(), input::Refusal> {
     let agent_of = |id: &str| {
-        let agent = &cluster[cluster.resource(id)?].agent;
+        let agent = &cluster[cluster.named(id)?].agent;
         Some(AgentRef {
             class: agent.class.to_string(),
             provider: agent.provider.as_ref().map(ToString::to_string),
@@ -197,8 +209,8 @@ fn inject_events(
     };
     let changes = inject(cib, &options.injections, &agent_of, wall)
         .map_err(|error| (error.to_string(), Exit::ABORTED))?;
+    output.space();
     if !output.is_quiet() {
-        output.space();
         let items = change_items(&changes);
         output.text(&Part::list("Performing Requested Modifications", items));
         output.element(modifications(&changes));
@@ -238,18 +250,24 @@ fn show_decisions(schedule: &Schedule, options: &Options, output: &mut Output<'_
             (true, false) => ("Allocation Scores", "allocations"),
             (false, _) => ("Utilization Information", "utilizations"),
         };
-        if !output.is_quiet() {
-            output.space();
-        }
+        output.space();
         if output.is_xml() {
             let mut list = Element::new(tag);
-            for line in &schedule.scores {
-                list.push(score_element(cluster, line));
+            for element in schedule.scores.iter().filter_map(|line| score_element(cluster, line)) {
+                list.push(element);
             }
             output.element(list);
         } else {
-            let line = |line| Part::item(score_text(cluster, line));
-            output.text(&Part::list(title, schedule.scores.iter().map(line).collect()));
+            let quiet = output.is_quiet();
+            let lines = schedule.scores.iter().flat_map(|line| match line {
+                ScoreLine::Note(_) if quiet => Vec::new(),
+                ScoreLine::Note(note) => {
+                    note_lines(cluster, note).into_iter().map(Part::Line).collect()
+                }
+                line => vec![Part::item(score_text(cluster, line))],
+            });
+            let list = Part::list(title, lines.collect());
+            output.text(&list);
         }
     }
     if options.why {
@@ -305,20 +323,23 @@ fn write_graph(graph: &Graph, options: &Options, output: &mut Output<'_>) -> boo
         }
     };
     let wrote_graph = write(&options.save_graph, &|| graph.to_element().to_pretty());
-    let wrote_dot = write(&options.save_dot, &|| graph.to_dot(options.verbose));
+    let wrote_dot =
+        write(&options.save_dot, &|| graph.to_dot(options.verbose, options.all_actions));
     wrote_graph && wrote_dot
 }
 
 /// Pretends to execute the graph.
 fn pretend(
-    graph: &Graph,
+    schedule: &Schedule,
     cib: &mut Element,
     options: &Options,
     wall: i64,
     output: &mut Output<'_>,
 ) -> Result<Exit, input::Refusal> {
     let missing: Missing<'_> = options.injections.missing();
-    let outcome: Simulation = simulate(graph, cib, &options.failures, missing, wall)
+    let known = |name: &str| schedule.cluster.named(name).is_some();
+    let failures = &options.failures;
+    let outcome: Simulation = simulate(&schedule.graph, cib, &known, failures, missing, wall)
         .map_err(|error| (error.to_string(), Exit::ABORTED))?;
     output.space();
     if output.is_xml() {
@@ -351,6 +372,9 @@ fn show_outcome(cib: &Element, clock: &Clock, options: &Options, output: &mut Ou
     if let Some(line) = &clock.line {
         output.info(line);
     }
-    let cluster = scheduler::status(&given(cib, None, clock, options));
+    // By now nobody remembers that the document may have been sanitized.
+    let cluster =
+        scheduler::status(&Input { sanitized: false, ..given(cib, None, clock, options) });
+    show_notes(&cluster, output);
     show_status(&cluster, false, options, output);
 }

@@ -143,9 +143,9 @@ pub fn pending_flag(resource: &Resource) -> Option<&'static str> {
 
 /// The failed probe of the resource (of the child of a clone) on `node`, or on any node.
 pub fn failed_probe(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> Option<&HistoryOp> {
-    // A clone stands for its instances, whose history has no number; an instance is looked for
-    // under its own id, so that only numbered histories are found.
-    let wanted = match (&cluster[rsc].variant, cluster[rsc].children.first()) {
+    // What is in a clone is looked for under the name of what the clone makes instances of.
+    let top = cluster.top_of(rsc);
+    let wanted = match (&cluster[top].variant, cluster[top].children.first()) {
         (Variant::Clone(_), Some(first)) => &cluster[*first].xml_id,
         _ => &cluster[rsc].id,
     };
@@ -154,10 +154,14 @@ pub fn failed_probe(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> Opti
         let op = history.ops.get(failed.op)?;
         let about = history.id == *wanted;
         let there = node.is_none_or(|n| n == history.node);
-        // Only what cannot be here at all: not installed, or not usable as configured.
-        let hidden = op.has_key && (matches!(op.rc, 2 | 5) || op.status == 7);
-        (op.is_probe() && hidden && about && there).then_some(op)
+        (op.has_key && is_masked(op) && about && there).then_some(op)
     })
+}
+
+/// A probe that found that the resource cannot be here at all: not installed, or not usable as
+/// configured. It shows with the resource and not as a failure.
+pub fn is_masked(op: &HistoryOp) -> bool {
+    op.is_probe() && (matches!(op.rc, 2 | 5) || op.status == 7)
 }
 
 /// Words for an exit code (O-131).
@@ -177,7 +181,7 @@ pub fn result_text(rc: i32) -> &'static str {
         190 => "OCF_DEGRADED",
         191 => "promoted (degraded)",
         192 => "cancelled (DEPRECATED STATUS)",
-        193 => "pending (DEPRECATED STATUS)",
+        193 => "unknown",
         194 => "not supported (DEPRECATED STATUS)",
         195 => "interrupted by signal (DEPRECATED STATUS)",
         196 => "pending (DEPRECATED STATUS)",

@@ -5,7 +5,7 @@ use crm_core::scheduler::model::{Cluster, History, HistoryOp, Task};
 use crm_core::transition::OpKey;
 
 use super::View;
-use super::facts::result_text;
+use super::facts::{is_masked, result_text};
 use super::when::{ctime, duration, offset_time};
 use crate::render::report::Part;
 
@@ -37,6 +37,7 @@ fn failures<'a>(
         let history = &cluster[failed.history];
         let op = history.ops.get(failed.op)?;
         let shown = view.wants_node(history.node)
+            && !is_masked(op)
             && history.rsc.is_none_or(|rsc| view.wants_resource(cluster, rsc));
         shown.then_some((history, op))
     })
@@ -110,7 +111,8 @@ fn technical_text(op: &HistoryOp, node: &str) -> String {
 pub fn failures_element(cluster: &Cluster, view: &View) -> Option<Element> {
     let mut list = Element::new("failures");
     for (history, op) in failures(cluster, view) {
-        let reason = op.rare().exit_reason.as_deref().unwrap_or("none");
+        let absent = if op.has_exit_reason { "" } else { "none" };
+        let reason = op.rare().exit_reason.as_deref().unwrap_or(absent);
         let mut element = Element::new("failure")
             .with(if op.has_key { "op_key" } else { "id" }, &op.key)
             .with("node", &cluster[history.node].name)

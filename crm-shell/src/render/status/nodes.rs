@@ -109,11 +109,21 @@ pub(super) fn health(cluster: &Cluster, ix: NodeIx) -> Health {
     if cluster.options.health == HealthStrategy::None {
         return Health::Green;
     }
+    let options = &cluster.options;
+    let (red, yellow) = (options.health_red, options.health_yellow);
+    // The words count first, since their scores may be the same.
+    let of = |value: &str| match options.score(value) {
+        _ if value.eq_ignore_ascii_case("red") => Health::Red,
+        _ if value.eq_ignore_ascii_case("yellow") => Health::Yellow,
+        score if score <= red => Health::Red,
+        score if score <= yellow && yellow != options.health_green => Health::Yellow,
+        _ => Health::Green,
+    };
     let values = cluster[ix].attributes.iter().filter(|(name, _)| name.starts_with("#health"));
-    values.fold(Health::Green, |worst, (_, value)| match (worst, &**value) {
-        (Health::Red, _) | (_, "red") => Health::Red,
-        (Health::Yellow, _) | (_, "yellow") => Health::Yellow,
-        (Health::Green, _) => Health::Green,
+    values.fold(Health::Green, |worst, (_, value)| match (worst, of(value)) {
+        (Health::Red, _) | (_, Health::Red) => Health::Red,
+        (Health::Yellow, _) | (_, Health::Yellow) => Health::Yellow,
+        (Health::Green, Health::Green) => Health::Green,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Fail counts and the history of operations (O-128, O-129).
 
 use crm_core::cib::Element;
+use crm_core::scheduler::input::failcount;
 use crm_core::scheduler::model::{Cluster, History, HistoryOp, NodeIx, RscIx, Task};
 
 use super::facts::{printable_id, result_text};
@@ -21,33 +22,9 @@ pub enum Detail {
 
 /// How often a resource failed on a node, and when last (seconds of the epoch).
 pub fn fail_count(cluster: &Cluster, node: NodeIx, rsc: RscIx) -> (i64, Option<i64>) {
-    let resource = &cluster[rsc];
-    let names = [resource.history_id(), &resource.id, &resource.xml_id];
-    let is_of = |attribute: &str, prefix: &str| {
-        attribute.strip_prefix(prefix).is_some_and(|rest| {
-            let name = rest.split('#').next().unwrap_or(rest);
-            // Old releases numbered the instances of anonymous clones here.
-            let base = name.rsplit_once(':').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit()));
-            let name = base.filter(|_| !resource.unique).map_or(name, |(base, _)| base);
-            names.contains(&name)
-        })
-    };
-    let attributes = &cluster[node].attributes;
-    let count = attributes
-        .iter()
-        .filter(|(name, _)| is_of(name, "fail-count-"))
-        .map(
-            |(_, value)| {
-                if &**value == "INFINITY" { 1_000_000 } else { value.parse().unwrap_or(0) }
-            },
-        )
-        .fold(0i64, |sum, n: i64| sum.saturating_add(n).min(1_000_000));
-    let last = attributes
-        .iter()
-        .filter(|(name, _)| is_of(name, "last-failure-"))
-        .filter_map(|(_, value)| value.parse::<i64>().ok())
-        .max();
-    (count, last)
+    let found = failcount::recorded(cluster, rsc, node);
+    let count = i64::from(found.count.value());
+    (count, Some(found.last_failure).filter(|last| count > 0 && *last > 0))
 }
 
 /// What one history shows.
@@ -69,7 +46,8 @@ fn entries<'a>(cluster: &'a Cluster, view: &View, detail: Detail) -> Vec<(NodeIx
         if !wanted {
             continue;
         }
-        let (count, last) = history.rsc.map_or((0, None), |rsc| fail_count(cluster, node, rsc));
+        let found = cluster.named(&history.id);
+        let (count, last) = found.map_or((0, None), |rsc| fail_count(cluster, node, rsc));
         let mut ops: Vec<&HistoryOp> = history.ops.iter().filter(|op| is_shown(op)).collect();
         // What is pending has no number yet.
         ops.sort_by_key(|op| (op.call < 0, op.call));
@@ -166,23 +144,26 @@ pub fn history_element(cluster: &Cluster, view: &View, detail: Detail) -> Option
         list.push(element);
     }
     // It is there even if nothing was done on any node that has a state.
-    let known = cluster.nodes.iter().any(|n| n.has_state);
+    let known = cluster.nodes.iter().any(|n| n.online && n.has_state);
     (known || !list.nodes().is_empty()).then_some(list)
 }
 
 /// The name of a history as lists show it: without the number of an instance that has no name of
 /// its own.
-fn shown_id<'a>(cluster: &'a Cluster, entry: &'a Entry<'_>) -> &'a str {
-    known(cluster, entry).map_or(&*entry.history.id, |rsc| printable_id(&cluster[rsc]))
+fn shown_id<'a>(cluster: &'a Cluster, entry: &'a Entry<'_>, detail: Detail) -> &'a str {
+    match known(cluster, entry) {
+        Some(rsc) if detail != Detail::Failures => printable_id(&cluster[rsc]),
+        Some(_) | None => &entry.history.id,
+    }
 }
 
-/// The resource of a history, if it is configured: an instance too many still belongs to its clone.
+/// The resource of a history: the first of this name.
 fn known(cluster: &Cluster, entry: &Entry<'_>) -> Option<RscIx> {
-    entry.history.rsc.filter(|r| !cluster[*r].orphan || cluster[*r].parent.is_some())
+    cluster.named(&entry.history.id)
 }
 
 fn entry_element(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> Element {
-    let mut element = Element::new("resource_history").with("id", shown_id(cluster, entry));
+    let mut element = Element::new("resource_history").with("id", shown_id(cluster, entry, detail));
     let known = known(cluster, entry);
     element.set_attr("orphan", if known.is_some() { "false" } else { "true" });
     if let Some(rsc) = known {

@@ -296,7 +296,7 @@ fn names_item(cluster: &Cluster, view: &View, title: &str, nodes: Vec<NodeIx>) -
     let wanted: Vec<NodeIx> = nodes.into_iter().filter(|n| view.wants_node(*n)).collect();
     let names: Vec<String> =
         in_order(cluster, &wanted).map(|n| display_name(cluster, view, n)).collect();
-    (!names.is_empty()).then(|| Part::named(title, format!("[ {} ]", names.join(" "))))
+    (!names.is_empty()).then(|| Part::item(format!("{title}: [ {} ]", names.join(" "))))
 }
 
 /// `nodes` in the order of the node list; a node that is in it twice stays so.

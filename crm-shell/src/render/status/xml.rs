@@ -1,12 +1,11 @@
 //! Nodes and resources as XML (O-150, O-151).
 
 use crm_core::cib::Element;
-use crm_core::scheduler::model::{Cluster, NodeIx, NodeKind, Role, RscIx, Variant};
+use crm_core::scheduler::model::{Cluster, NodeIx, NodeKind, RscIx, Variant};
 
 use super::View;
 use super::facts::{
-    agent_name, any_in, configured_role, is_active, is_disabled, is_listed, pending_state,
-    printable_id, shown_role,
+    agent_name, any_in, is_active, is_disabled, is_listed, pending_state, printable_id, shown_role,
 };
 use super::nodes::{Health, health};
 
@@ -97,7 +96,7 @@ fn primitive(cluster: &Cluster, view: &View, rsc: RscIx) -> Element {
     let mut element = Element::new("resource")
         .with("id", printable_id(resource))
         .with("resource_agent", agent_name(&resource.agent))
-        .with("role", shown_role(cluster, rsc).as_str());
+        .with("role", pending.unwrap_or(shown_role(cluster, rsc).as_str()));
     if let Some(word) = resource.meta.get("target-role") {
         element.set_attr("target_role", word);
     }
@@ -113,9 +112,7 @@ fn primitive(cluster: &Cluster, view: &View, rsc: RscIx) -> Element {
         element.set_attr(name, flag(value));
     }
     element.set_attr("nodes_running_on", resource.active_on.len().to_string());
-    if let Some(word) = pending {
-        element.set_attr("pending", word);
-    } else if let Some(word) = super::facts::pending_flag(resource).filter(|_| view.pending) {
+    if let Some(word) = super::facts::pending_flag(resource).filter(|_| view.pending) {
         element.set_attr("pending", word);
     }
     if let Some((node, _)) = resource.lock {
@@ -154,16 +151,20 @@ fn clone(cluster: &Cluster, view: &View, rsc: RscIx) -> Element {
         .with("disabled", flag(is_disabled(cluster, rsc)))
         .with("failed", flag(resource.failed))
         .with("failure_ignored", flag(resource.failure_ignored));
-    if let Some(role) = configured_role(resource).filter(|r| *r != Role::Unknown) {
-        element.set_attr("target_role", role.as_str());
+    let child = resource.children.first().and_then(|c| cluster[*c].meta.get("target-role"));
+    if let Some(word) = resource.meta.get("target-role").or(child) {
+        element.set_attr("target_role", word);
     }
     push_children(cluster, view, rsc, &mut element);
     element
 }
 
 fn push_children(cluster: &Cluster, view: &View, rsc: RscIx, element: &mut Element) {
+    let is_clone = matches!(cluster[rsc].variant, Variant::Clone(_));
     for &child in &cluster[rsc].children {
-        if view.wants_resource(cluster, child) {
+        // Active, but on no node that it could be listed for.
+        let nowhere = cluster[child].active_on.is_empty() && is_active(cluster, child, false);
+        if view.wants_resource(cluster, child) && !(is_clone && nowhere) {
             element.push(resource(cluster, view, child));
         }
     }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crm_core::cib::{Child, Element};
 use crm_core::scheduler::ScoreLine;
-use crm_core::scheduler::model::Cluster;
+use crm_core::scheduler::model::{Cluster, Note};
+
+use crate::render::status::duration;
 
 /// One line of text.
 pub fn score_text(cluster: &Cluster, line: &ScoreLine) -> String {
     match line {
+        ScoreLine::Note(note) => note_lines(cluster, note).join("\n"),
         ScoreLine::Allocation { step, rsc, node, score } => {
             let (rsc, node) = (&cluster[*rsc].id, &cluster[*node].name);
             format!("{step}: {rsc} allocation score on {node}: {score}")
@@ -25,6 +28,43 @@ pub fn score_text(cluster: &Cluster, line: &ScoreLine) -> String {
             let (rsc, node) = (&cluster[*rsc], &cluster[*node].name);
             let amounts = amounts_text(&rsc.utilization);
             format!("{FINALIZE}: {} utilization on {node}:{amounts}", rsc.id)
+        }
+    }
+}
+
+/// The lines about parameters that seem to have changed.
+pub fn note_lines(cluster: &Cluster, note: &Note) -> Vec<String> {
+    match note {
+        Note::PrivateOperation { task, interval, rsc, node, magic } => {
+            let every = match interval {
+                0 => "0s".to_string(),
+                ms => duration(i64::from(*ms)),
+            };
+            vec![format!(
+                "Only 'private' parameters to {every}-interval {} for {} on {} changed: {magic}",
+                task.as_str(),
+                cluster[*rsc].id,
+                cluster[*node].name,
+            )]
+        }
+        Note::PrivateDevice { device, node } => vec![format!(
+            "Only 'private' parameters to {} for unfencing {} changed",
+            cluster[*device].id, cluster[*node].name
+        )],
+        Note::Device { device, node, secure } => {
+            let (id, agent) = (&cluster[*device].id, &cluster[*device].agent.kind);
+            let name = &cluster[*node].name;
+            let hint = secure.as_ref().map(|secure| {
+                format!(
+                    "Parameters to {id} for unfencing {name} changed, try '{id}:{agent}:{secure}'"
+                )
+            });
+            hint.into_iter()
+                .chain([format!(
+                    "notice: Unfencing Pacemaker Remote node {name} because the definition of {id} \
+                     changed"
+                )])
+                .collect()
         }
     }
 }
@@ -46,18 +86,24 @@ fn with_amounts(element: Element, amounts: &[(Arc<str>, i64)]) -> Element {
     })
 }
 
-/// The same as an element.
-pub fn score_element(cluster: &Cluster, line: &ScoreLine) -> Element {
-    match line {
+/// The same as an element; there is none for what was noticed on the way.
+pub fn score_element(cluster: &Cluster, line: &ScoreLine) -> Option<Element> {
+    Some(match line {
+        ScoreLine::Note(_) => return None,
         ScoreLine::Allocation { step, rsc, node, score } => Element::new("node_weight")
             .with("function", step)
             .with("node", &cluster[*node].name)
             .with("score", score.to_string())
             .with("id", &cluster[*rsc].id),
-        ScoreLine::Promotion { rsc, node, score } => Element::new("promotion_score")
-            .with("id", &cluster[*rsc].id)
-            .with("score", score.to_string())
-            .with("node", node.map_or("none", |n| &cluster[n].name)),
+        ScoreLine::Promotion { rsc, node, score } => {
+            let element = Element::new("promotion_score")
+                .with("id", &cluster[*rsc].id)
+                .with("score", score.to_string());
+            match node {
+                Some(node) => element.with("node", &cluster[*node].name),
+                None => element,
+            }
+        }
         ScoreLine::Capacity { remaining, node, amounts } => {
             let when = if *remaining { "Remaining" } else { "Original" };
             let capacity = Element::new("capacity").with("node", &cluster[*node].name);
@@ -69,5 +115,5 @@ pub fn score_element(cluster: &Cluster, line: &ScoreLine) -> Element {
             let element = element.with("node", &cluster[*node].name).with("function", FINALIZE);
             with_amounts(element, &rsc.utilization)
         }
-    }
+    })
 }

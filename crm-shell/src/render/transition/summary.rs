@@ -376,5 +376,6 @@ fn find<'a>(
         .actions
         .iter()
         .map(|&ix| &cluster[ix])
-        .find(|a| a.key == key && (node.is_none() || a.node == node))
+        // One without a node is taken for wherever it is looked for.
+        .find(|a| a.key == key && (node.is_none() || a.node.is_none() || a.node == node))
 }

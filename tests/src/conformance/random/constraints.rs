@@ -9,22 +9,27 @@ pub(super) fn generate(draft: &mut Draft) {
     if targets.is_empty() {
         return;
     }
-    for _ in 0..draft.below(4) {
+    let more = draft.theme.constraints;
+    for _ in 0..draft.below(4 + more) {
         let constraint = location(draft, &targets);
         draft.constraints.push(constraint);
     }
     if targets.len() > 1 {
-        for _ in 0..draft.below(3) {
+        for _ in 0..draft.below(3 + more) {
             let constraint = colocation(draft, &targets);
             draft.constraints.extend(constraint);
         }
-        for _ in 0..draft.below(4) {
+        for _ in 0..draft.below(4 + more) {
             let constraint = order(draft, &targets);
             draft.constraints.extend(constraint);
         }
     }
     if draft.feature(12, "ticket") {
-        ticket(draft, &targets);
+        ticket(draft, &targets, "ticketA");
+        if draft.feature(20, "more tickets") {
+            ticket(draft, &targets, "ticketB");
+            ticket(draft, &targets, "ticketA");
+        }
     }
 }
 
@@ -37,14 +42,29 @@ fn location(draft: &mut Draft, targets: &[Target]) -> Element {
     if draft.feature(8, "resource pattern") {
         element.set_attr("rsc-pattern", draft.pick(&["^rsc-.*", "rsc-[0-9]", "(clone|group).*"]));
     } else if draft.feature(6, "location set") {
-        let first = draft.pick(targets);
-        let set = set(draft, &[first], &[]);
-        element.push(set);
+        for _ in 0..1 + draft.below(2) {
+            let chosen = several(draft, targets);
+            let roles: &[(&str, &str)] =
+                draft.pick(&[&[][..], &[][..], &[("role", "Promoted")], &[("role", "Started")]]);
+            let mut set = set(draft, &chosen, roles);
+            if draft.chance(20) {
+                set.set_attr("score", draft.score());
+            }
+            if !chosen.is_empty() {
+                element.push(set);
+            }
+        }
+        if element.children().next().is_none() {
+            element.set_attr("rsc", &targets[0].id);
+        }
     } else {
         let target = draft.pick(targets);
         element.set_attr("rsc", &target.id);
         if target.promotable && draft.feature(25, "location with role") {
-            element.set_attr("role", draft.pick(&["Promoted", "Started", "Stopped", "Unpromoted"]));
+            element.set_attr(
+                "role",
+                draft.pick(&["Promoted", "Master", "Started", "Stopped", "Unpromoted", "Slave"]),
+            );
         }
     }
     if draft.feature(10, "resource discovery") {
@@ -52,16 +72,28 @@ fn location(draft: &mut Draft, targets: &[Target]) -> Element {
     }
     if draft.feature(35, "location rule") {
         let mut rule = super::rules::node_rule(draft);
+        if draft.feature(6, "rule with role") {
+            rule.set_attr("role", draft.pick(&["Promoted", "Started", "Unpromoted"]));
+        }
         if draft.feature(8, "score attribute") {
             rule.set_attr("score-attribute", draft.pick(&["pingd", "rack"]));
         } else {
             rule.set_attr("score", draft.score());
         }
         element.push(rule);
+        if draft.chance(15) {
+            let score = draft.score();
+            let second = super::rules::node_rule(draft).with("score", score);
+            element.push(second);
+        }
     } else {
         element.set_attr("node", draft.host());
         element.set_attr("score", draft.score());
         draft.features.insert("location");
+    }
+    if draft.feature(4, "lifetime") {
+        let rule = super::rules::node_rule(draft);
+        element.push(Element::new("lifetime").with_child(rule));
     }
     element
 }
@@ -96,10 +128,28 @@ fn colocation(draft: &mut Draft, targets: &[Target]) -> Option<Element> {
     let [first, second, ..] = &chosen[..] else { return None };
     let mut element = draft.element("rsc_colocation");
     element.set_attr("score", draft.score());
+    if draft.feature(10, "colocation influence") {
+        element.set_attr("influence", draft.pick(&["true", "false"]));
+    }
     if draft.feature(25, "colocation set") {
-        let sequential = draft.pick(&["true", "false"]);
-        let whole = set(draft, &chosen, &[("sequential", sequential)]);
-        element.push(whole);
+        let left = chosen.len() - draft.below(chosen.len());
+        for members in [&chosen[..left], &chosen[left..]] {
+            if members.is_empty() {
+                continue;
+            }
+            let sequential = draft.pick(&["true", "false"]);
+            let mut set = set(draft, members, &[("sequential", sequential)]);
+            if draft.chance(30) {
+                set.set_attr("role", draft.pick(&["Promoted", "Started", "Unpromoted"]));
+            }
+            if draft.chance(12) {
+                set.set_attr("score", draft.score());
+            }
+            if draft.chance(12) {
+                set.set_attr("ordering", draft.pick(&["group", "listed"]));
+            }
+            element.push(set);
+        }
         return Some(element);
     }
     element.set_attr("rsc", &first.id);
@@ -112,9 +162,6 @@ fn colocation(draft: &mut Draft, targets: &[Target]) -> Option<Element> {
     }
     if draft.feature(8, "colocation by attribute") {
         element.set_attr("node-attribute", draft.pick(&["color", "rack"]));
-    }
-    if draft.feature(10, "colocation influence") {
-        element.set_attr("influence", draft.pick(&["true", "false"]));
     }
     draft.features.insert("colocation");
     Some(element)
@@ -140,47 +187,62 @@ fn order(draft: &mut Draft, targets: &[Target]) -> Option<Element> {
             "true"
         };
         let attributes = [("sequential", sequential), ("require-all", all)];
-        let left = set(draft, &chosen[..chosen.len() - 1], &attributes);
-        let right = set(draft, &chosen[chosen.len() - 1..], &[]);
-        element.push(left);
-        element.push(right);
+        let mut at = 0;
+        while at < chosen.len() {
+            let end = at + 1 + draft.below(chosen.len() - at);
+            let which = if at == 0 { &attributes[..] } else { &attributes[..draft.below(2)] };
+            let mut set = set(draft, &chosen[at..end], which);
+            if draft.chance(25) {
+                set.set_attr("action", draft.pick(&["start", "stop", "promote", "demote"]));
+            }
+            if draft.chance(10) {
+                set.set_attr("kind", draft.pick(&["Mandatory", "Optional", "Serialize"]));
+            }
+            element.push(set);
+            at = end;
+        }
         return Some(element);
+    }
+    if draft.feature(10, "order with require-all") {
+        element.set_attr("require-all", "false");
     }
     element.set_attr("first", &first.id);
     element.set_attr("then", &second.id);
     if first.promotable && draft.feature(40, "order after promote") {
         element.set_attr("first-action", draft.pick(&["promote", "demote", "start"]));
-        element.set_attr("then-action", "start");
+        if draft.chance(70) {
+            element.set_attr("then-action", draft.pick(&["start", "start", "stop"]));
+        }
     } else if draft.feature(10, "order after stop") {
         element.set_attr("first-action", "stop");
         element.set_attr("then-action", draft.pick(&["start", "stop"]));
     }
     if second.promotable && element.attr("then-action").is_none() && draft.chance(15) {
-        element.set_attr("then-action", "promote");
+        element.set_attr("then-action", draft.pick(&["promote", "demote"]));
     }
     draft.features.insert("order");
     Some(element)
 }
 
-fn ticket(draft: &mut Draft, targets: &[Target]) {
-    let name = draft.pick(&["ticketA", "ticketB"]);
+fn ticket(draft: &mut Draft, targets: &[Target], name: &str) {
     let mut element = draft.element("rsc_ticket").with("ticket", name);
     if draft.feature(70, "loss policy") {
         element.set_attr("loss-policy", draft.pick(&["stop", "demote", "fence", "freeze"]));
     }
     let chosen = several(draft, targets);
     if draft.feature(20, "ticket set") && !chosen.is_empty() {
-        let set = set(draft, &chosen, &[]);
+        let roles: &[(&str, &str)] = draft.pick(&[&[][..], &[("role", "Promoted")]]);
+        let set = set(draft, &chosen, roles);
         element.push(set);
     } else {
         let target = draft.pick(targets);
         element.set_attr("rsc", &target.id);
         if target.promotable && draft.chance(50) {
-            element.set_attr("rsc-role", "Promoted");
+            element.set_attr("rsc-role", draft.pick(&["Promoted", "Promoted", "Started"]));
         }
     }
     draft.constraints.push(element);
-    if draft.chance(75) {
+    if draft.chance(75) && draft.tickets.iter().all(|t| t.id() != Some(name)) {
         let mut state = Element::new("ticket_state")
             .with("id", name)
             .with("granted", draft.pick(&["true", "false"]));

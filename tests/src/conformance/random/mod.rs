@@ -4,12 +4,16 @@ mod constraints;
 mod history;
 mod nodes;
 mod options;
+mod question;
 mod resources;
 mod rules;
+mod theme;
 
 use std::collections::BTreeSet;
 
 use crm_core::cib::Element;
+
+use super::question::Question;
 
 /// The time of every generated cluster, in seconds of the epoch.
 pub const NOW: i64 = 1_700_000_000;
@@ -19,8 +23,8 @@ pub const NOW: i64 = 1_700_000_000;
 pub struct Sample {
     /// The document.
     pub cib: Element,
-    /// Injections and failures for the command line.
-    pub arguments: Vec<String>,
+    /// What to ask about it.
+    pub question: Question,
     /// What it contains, by the names of the scheduler's features.
     pub features: BTreeSet<&'static str>,
 }
@@ -32,7 +36,8 @@ pub fn sample(seed: u64) -> Sample {
     nodes::generate(&mut draft);
     resources::generate(&mut draft);
     constraints::generate(&mut draft);
-    history::generate(&mut draft);
+    let (hosts, leaves) = history::generate(&mut draft);
+    question::generate(&mut draft, &hosts, &leaves);
     draft.finish()
 }
 
@@ -58,6 +63,34 @@ pub(crate) struct Leaf {
     pub cloned: bool,
     pub monitor_ms: Option<u64>,
     pub migrates: bool,
+    /// It runs where the resource of this name runs.
+    pub pinned: Option<String>,
+    /// It runs on these nodes only.
+    pub places: Option<Vec<String>>,
+}
+
+impl Leaf {
+    /// One that the cluster makes itself.
+    pub fn agent(id: &str) -> Leaf {
+        Leaf {
+            history: vec![id.to_string()],
+            id: id.to_string(),
+            class: "ocf",
+            provider: Some("heartbeat"),
+            kind: "Dummy",
+            promotable: false,
+            cloned: false,
+            monitor_ms: None,
+            migrates: false,
+            pinned: None,
+            places: None,
+        }
+    }
+
+    /// The connection to a node.
+    pub fn connection(id: &str) -> Leaf {
+        Leaf { provider: Some("pacemaker"), kind: "remote", ..Leaf::agent(id) }
+    }
 }
 
 /// What constraints may name.
@@ -66,6 +99,9 @@ pub(crate) struct Target {
     pub id: String,
     pub promotable: bool,
 }
+
+/// How many themes there are, as a divisor of seeds.
+const CHOICES: u64 = theme::CHOICES as u64;
 
 /// A cluster in the making.
 pub(crate) struct Draft {
@@ -84,9 +120,11 @@ pub(crate) struct Draft {
     pub hosts: Vec<Host>,
     pub leaves: Vec<Leaf>,
     pub targets: Vec<Target>,
-    pub arguments: Vec<String>,
+    pub question: Vec<String>,
+    pub theme: &'static theme::Theme,
     pub quorum: bool,
     pub dated: bool,
+    pub schema: &'static str,
 }
 
 impl Draft {
@@ -107,9 +145,11 @@ impl Draft {
             hosts: Vec::new(),
             leaves: Vec::new(),
             targets: Vec::new(),
-            arguments: Vec::new(),
+            question: Vec::new(),
+            theme: theme::choose(usize::try_from(seed % CHOICES).unwrap_or(0)),
             quorum: true,
             dated: true,
+            schema: "pacemaker-3.9",
         }
     }
 
@@ -134,7 +174,7 @@ impl Draft {
 
     /// As [`chance`](Draft::chance), noting the feature if so.
     pub fn feature(&mut self, percent: usize, name: &'static str) -> bool {
-        let yes = self.chance(percent);
+        let yes = self.chance(self.theme.percent(name, percent));
         if yes {
             self.features.insert(name);
         }
@@ -211,7 +251,7 @@ impl Draft {
             status.push(list("tickets", self.tickets));
         }
         let mut cib = Element::new("cib")
-            .with("validate-with", "pacemaker-3.9")
+            .with("validate-with", self.schema)
             .with("admin_epoch", "0")
             .with("epoch", "10")
             .with("num_updates", "5")
@@ -222,7 +262,7 @@ impl Draft {
             cib.set_attr("execution-date", NOW.to_string());
         }
         let cib = cib.with_child(configuration).with_child(status);
-        Sample { cib, arguments: self.arguments, features: self.features }
+        Sample { cib, question: Question { words: self.question }, features: self.features }
     }
 }
 

@@ -47,6 +47,9 @@ fn attributes(draft: &mut Draft) -> Vec<(&'static str, String)> {
         let value = draft.pick(&["red", "yellow", "green", "5", "-7"]);
         pairs.push(("#health-disk", value.to_string()));
     }
+    if draft.feature(2, "terminate") {
+        pairs.push(("terminate", "true".to_string()));
+    }
     pairs
 }
 
@@ -55,22 +58,24 @@ fn state(draft: &mut Draft, id: &str, name: &str, is_dc: bool) -> Option<Element
         return None;
     }
     let mut state = Element::new("node_state").with("id", id).with("uname", name);
-    let kind = if is_dc { 0 } else { draft.below(100) };
-    let (in_ccm, crmd, join, expected) = match kind {
-        78..=85 => ("false", "offline", "down", "down"),
-        86..=92 => {
-            draft.features.insert("unclean node");
-            ("false", "offline", "down", "member")
-        }
-        93..=95 => {
-            draft.features.insert("pending node");
-            ("true", "online", "pending", "member")
-        }
-        96..=97 => {
-            draft.features.insert("half dead node");
-            ("true", "offline", "member", "member")
-        }
-        _ => ("true", "online", "member", "member"),
+    let (in_ccm, crmd, join, expected) = if is_dc {
+        ("true", "online", "member", "member")
+    } else if draft.feature(8, "node down") {
+        ("false", "offline", "down", "down")
+    } else if draft.feature(7, "unclean node") {
+        ("false", "offline", "down", "member")
+    } else if draft.feature(3, "pending node") {
+        ("true", "online", "pending", "member")
+    } else if draft.feature(2, "half dead node") {
+        draft.pick(&[
+            ("true", "offline", "member", "member"),
+            ("false", "online", "member", "member"),
+            ("true", "online", "down", "down"),
+            ("true", "online", "banned", "member"),
+            ("true", "offline", "down", "down"),
+        ])
+    } else {
+        ("true", "online", "member", "member")
     };
     for (attribute, value) in
         [("in_ccm", in_ccm), ("crmd", crmd), ("join", join), ("expected", expected)]
@@ -83,6 +88,17 @@ fn state(draft: &mut Draft, id: &str, name: &str, is_dc: bool) -> Option<Element
     }
     if draft.chance(20) {
         pairs.push(("pingd", draft.pick(&["0", "100", "1000"]).to_string()));
+    }
+    if draft.feature(3, "feature set") {
+        let set = draft.pick(&["3.16.1", "3.15.0", "3.7.2"]);
+        pairs.push(("#feature-set", set.to_string()));
+    }
+    if draft.feature(1, "transient terminate") {
+        pairs.push(("terminate", draft.pick(&["true", "1699999990"]).to_string()));
+    }
+    if draft.options.iter().any(|(n, _)| *n == "node-health-strategy") && draft.chance(30) {
+        let value = draft.pick(&["red", "yellow", "green", "-3"]);
+        pairs.push(("#health-cpu", value.to_string()));
     }
     if draft.feature(2, "transient standby") {
         pairs.push(("standby", "true".to_string()));

@@ -44,11 +44,23 @@ pub(super) fn generate(draft: &mut Draft) {
         &["migrate-on-red", "only-green", "progressive", "custom"],
     );
     words(draft, 6, "shutdown-lock", "shutdown lock", &["true"]);
+    words(draft, 2, "shutdown-lock-limit", "shutdown lock limit", &["10s", "1h", "0"]);
     words(draft, 3, "batch-limit", "batch limit", &["1", "5"]);
     words(draft, 3, "migration-limit", "migration limit", &["0", "2"]);
     words(draft, 3, "cluster-delay", "cluster delay", &["30s"]);
     words(draft, 3, "have-watchdog", "watchdog", &["true"]);
     words(draft, 3, "node-health-base", "node health base", &["10", "-10"]);
+    if draft.feature(2, "node health scores") {
+        for name in ["node-health-red", "node-health-yellow", "node-health-green"] {
+            let score = draft.score();
+            draft.options.push((name, score));
+        }
+    }
+    words(draft, 4, "cluster-infrastructure", "cluster infrastructure", &["corosync"]);
+    words(draft, 3, "stonith-timeout", "fencing timeout", &["30s", "2min"]);
+    words(draft, 2, "stonith-watchdog-timeout", "watchdog timeout", &["10s", "0", "-1"]);
+    words(draft, 2, "remove-after-stop", "remove after stop", &["true", "false"]);
+    words(draft, 2, "node-pending-timeout", "pending timeout", &["10s", "2h"]);
     defaults(draft);
 }
 
@@ -68,10 +80,14 @@ fn words(
 fn defaults(draft: &mut Draft) {
     use crm_core::cib::Element;
     if draft.feature(12, "resource defaults") {
-        let pairs = match draft.below(4) {
+        let pairs = match draft.below(8) {
             0 => vec![("resource-stickiness", draft.pick(&["1", "100", "INFINITY"]).to_string())],
             1 => vec![("migration-threshold", draft.pick(&["1", "3"]).to_string())],
             2 => vec![("priority", "5".to_string())],
+            3 => vec![("target-role", draft.pick(&["Stopped", "Started"]).to_string())],
+            4 => vec![("is-managed", "false".to_string())],
+            5 => vec![("allow-migrate", "true".to_string())],
+            6 => vec![("interleave", "true".to_string()), ("notify", "true".to_string())],
             _ => vec![("failure-timeout", "60s".to_string())],
         };
         let mut set = draft.pairs("meta_attributes", &pairs);

@@ -2,23 +2,26 @@
 
 use crm_core::cib::{Child, Element};
 
-use super::{Draft, Host, Leaf, Target};
+use super::{Draft, Host, Leaf, Target, theme};
 
 pub(super) fn generate(draft: &mut Draft) {
     if draft.feature(60, "fence device") {
         fence_device(draft);
+        if draft.feature(12, "second fence device") {
+            fence_device(draft);
+        }
     }
     let count = 1 + draft.below(6);
     for _ in 0..count {
-        match draft.below(100) {
-            0..=44 => {
+        match theme::kind(draft) {
+            0 => {
                 let (element, leaf) = primitive(draft, true);
                 draft.targets.push(Target { id: leaf.id.clone(), promotable: false });
                 draft.leaves.push(leaf);
                 draft.resources.push(element);
             }
-            45..=62 => group(draft),
-            63..=90 => clone(draft),
+            1 => group(draft),
+            2 => clone(draft),
             _ => bundle(draft),
         }
     }
@@ -38,11 +41,27 @@ fn fence_device(draft: &mut Draft) {
         .with("type", draft.pick(&["fence_xvm", "fence_ipmilan", "external/ssh"]));
     if draft.feature(15, "unfencing") {
         element.push(draft.pairs("meta_attributes", &[("provides", "unfencing".to_string())]));
+        if draft.chance(50) {
+            let pairs = [("pcmk_host_list", "node1 node2 node3".to_string())];
+            element.push(draft.pairs("instance_attributes", &pairs));
+        }
     }
     if draft.feature(15, "fencing topology") {
-        let level = draft.element("fencing-level");
-        let target = draft.host();
-        draft.topology.push(level.with("target", target).with("index", "1").with("devices", &id));
+        for index in ["1", "2"] {
+            let mut level = draft.element("fencing-level").with("index", index);
+            match draft.below(3) {
+                0 => level.set_attr("target", draft.host()),
+                1 => level.set_attr("target-pattern", "node.*"),
+                _ => {
+                    level.set_attr("target-attribute", "rack");
+                    level.set_attr("target-value", draft.pick(&["1", "2"]));
+                }
+            }
+            draft.topology.push(level.with("devices", &id));
+            if draft.chance(60) {
+                break;
+            }
+        }
     }
     let kind =
         if element.attr("type") == Some("fence_xvm") { "fence_xvm" } else { "fence_ipmilan" };
@@ -57,6 +76,8 @@ fn fence_device(draft: &mut Draft) {
         cloned: false,
         monitor_ms: None,
         migrates: false,
+        pinned: None,
+        places: None,
     });
     draft.targets.push(Target { id, promotable: false });
     draft.resources.push(element);
@@ -94,17 +115,36 @@ fn primitive(draft: &mut Draft, alone: bool) -> (Element, Leaf) {
     if alone && draft.feature(6, "guest node") {
         let guest = draft.id("guest");
         meta.push(("remote-node", guest.clone()));
-        draft.hosts.push(Host { name: guest.clone(), id: guest, remote: true });
+        draft.hosts.push(Host { name: guest.clone(), id: guest.clone(), remote: true });
+        if draft.chance(20) {
+            meta.push(("remote-addr", "192.168.122.77".to_string()));
+        }
+        let connection = Leaf { pinned: Some(id.clone()), ..Leaf::connection(&guest) };
+        draft.leaves.push(connection);
     }
     if !meta.is_empty() {
         element.push(draft.pairs("meta_attributes", &meta));
     }
     if draft.feature(15, "parameters") {
-        element.push(draft.pairs("instance_attributes", &[("fake", "1".to_string())]));
+        let mut pairs = vec![("fake", "1".to_string())];
+        if draft.feature(15, "private parameters") {
+            pairs.push(("passwd", "secret".to_string()));
+        }
+        let set = draft.pairs("instance_attributes", &pairs);
+        if draft.feature(8, "parameters by rule") {
+            let rule = super::rules::node_rule(draft).with("score", "INFINITY");
+            let mut ruled = draft.pairs("instance_attributes", &[("fake", "2".to_string())]);
+            ruled.nodes_mut().insert(0, Child::Element(rule.into()));
+            element.push(ruled.with("score", "10"));
+        }
+        element.push(set);
     }
     if draft.features.contains("utilization") && draft.chance(60) {
-        let cpu = (1 + draft.below(3)).to_string();
-        element.push(draft.pairs("utilization", &[("cpu", cpu)]));
+        let mut load = vec![("cpu", (1 + draft.below(3)).to_string())];
+        if draft.chance(25) {
+            load.push(("memory", (200 * (1 + draft.below(4))).to_string()));
+        }
+        element.push(draft.pairs("utilization", &load));
     }
     let monitor_ms = operations(draft, &mut element);
     let leaf = Leaf {
@@ -117,6 +157,8 @@ fn primitive(draft: &mut Draft, alone: bool) -> (Element, Leaf) {
         cloned: false,
         monitor_ms,
         migrates,
+        pinned: None,
+        places: None,
     };
     (element, leaf)
 }
@@ -142,6 +184,7 @@ fn meta(draft: &mut Draft) -> Vec<(&'static str, String)> {
         "multiple-active",
         &["stop_start", "stop_only", "block", "stop_unexpected"],
     );
+    maybe(3, "old resource option", "resource-failure-stickiness", &["-1"]);
     maybe(5, "requires", "requires", &["nothing", "quorum", "fencing", "unfencing"]);
     maybe(3, "not critical", "critical", &["false"]);
     maybe(3, "unhealthy nodes allowed", "allow-unhealthy-nodes", &["true"]);
@@ -179,7 +222,24 @@ fn operations(draft: &mut Draft, element: &mut Element) -> Option<u64> {
             op.set_attr("enabled", "false");
         }
         if draft.feature(4, "interval-origin") {
-            op.set_attr("interval-origin", "2023-11-14T00:00:00Z");
+            let origins = ["2023-11-14T00:00:00Z", "2023-11-14 22:13:00Z", "2024-01-01T00:00:03Z"];
+            op.set_attr("interval-origin", draft.pick(&origins));
+        }
+        if draft.feature(8, "operation timeout") {
+            op.set_attr("timeout", draft.pick(&["1min", "7500ms", "12"]));
+        }
+        if draft.feature(5, "operation parameters") {
+            op.push(draft.pairs("instance_attributes", &[("OCF_CHECK_LEVEL", "10".to_string())]));
+        }
+        if draft.feature(5, "operation options") {
+            let (name, value) = draft.pick(&[
+                ("failure-timeout", "30s"),
+                ("migration-threshold", "2"),
+                ("record-pending", "false"),
+                ("timeout", "8s"),
+                ("on-fail", "ignore"),
+            ]);
+            op.push(draft.pairs("meta_attributes", &[(name, value.to_string())]));
         }
         if draft.feature(4, "start delay") && op.attr("interval-origin").is_none() {
             op.set_attr("start-delay", "5s");
@@ -190,6 +250,14 @@ fn operations(draft: &mut Draft, element: &mut Element) -> Option<u64> {
     if draft.feature(5, "stopped-role monitor") {
         let op = draft.element("op").with("name", "monitor").with("interval", "21s");
         ops.push(op.with("role", "Stopped"));
+    }
+    if draft.feature(4, "operation refreshed") {
+        let op = draft.element("op").with("name", "monitor").with("interval", "0");
+        ops.push(op.with("timeout", "3min"));
+    }
+    if draft.feature(3, "started-role monitor") {
+        let op = draft.element("op").with("name", "monitor").with("interval", "1h");
+        ops.push(op.with("role", draft.pick(&["Started", "Unpromoted", "Slave"])));
     }
     if draft.chance(15) {
         let mut op = draft.element("op").with("name", "start").with("interval", "0");
@@ -269,6 +337,9 @@ fn clone(draft: &mut Draft) {
     };
     maybe(25, "interleave", "interleave", &["true"]);
     maybe(15, "ordered clone", "ordered", &["true"]);
+    if promotable {
+        maybe(4, "old promoted-max", "master-max", &["1", "2"]);
+    }
     maybe(20, "notify", "notify", &["true"]);
     maybe(12, "clone-min", "clone-min", &["1", "2"]);
     maybe(20, "clone-max", "clone-max", &["1", "2", "3", "0"]);
@@ -340,32 +411,33 @@ fn bundle(draft: &mut Draft) {
         network.set_attr("host-netmask", "24");
     }
     element.push(network);
-    if draft.chance(70) {
+    let names = |number: usize| format!("{id}-{number}");
+    let inside = draft.chance(70);
+    if inside {
         let (primitive, mut leaf) = primitive(draft, false);
         element.push(primitive);
         leaf.promotable = promotable;
         leaf.cloned = true;
-        let history = leaf.history.clone();
-        for number in 0..replicas {
-            let name = format!("{id}-{number}");
-            draft.hosts.push(Host { name: name.clone(), id: name, remote: true });
+        if draft.chance(90) {
+            leaf.places = Some((0..replicas).map(names).collect());
         }
-        leaf.history = history;
+        for number in 0..replicas {
+            draft.hosts.push(Host { name: names(number), id: names(number), remote: true });
+        }
         draft.leaves.push(leaf);
     }
     for number in 0..replicas {
         let name = format!("{id}-{launcher}-{number}");
-        draft.leaves.push(Leaf {
-            history: vec![name.clone()],
-            id: name,
-            class: "ocf",
-            provider: Some("heartbeat"),
-            kind: launcher,
-            promotable: false,
-            cloned: false,
-            monitor_ms: Some(60_000),
-            migrates: false,
-        });
+        let container = Leaf { kind: launcher, monitor_ms: Some(60_000), ..Leaf::agent(&name) };
+        draft.leaves.push(container);
+        if with_ip {
+            let address = format!("{id}-ip-192.168.122.{}", 131 + number);
+            let address = Leaf { kind: "IPaddr2", ..Leaf::agent(&address) };
+            draft.leaves.push(Leaf { pinned: Some(name.clone()), ..address });
+        }
+        if inside {
+            draft.leaves.push(Leaf { pinned: Some(name), ..Leaf::connection(&names(number)) });
+        }
     }
     draft.targets.push(Target { id, promotable });
     draft.resources.push(element);
@@ -391,19 +463,34 @@ fn remote_node(draft: &mut Draft) {
     if draft.chance(30) {
         node.set_attr("node_fenced", draft.pick(&["0", "1"]));
     }
+    if draft.chance(10) {
+        node.set_attr("node_in_maintenance", draft.pick(&["0", "1"]));
+    }
+    if draft.feature(20, "remote attributes") {
+        let (name, value) = draft.pick(&[
+            ("standby", "true"),
+            ("maintenance", "true"),
+            ("color", "red"),
+            ("#health-disk", "red"),
+            ("terminate", "true"),
+            ("shutdown", "1699999980"),
+        ]);
+        let set = draft.pairs("instance_attributes", &[(name, value.to_string())]);
+        node.push(Element::new("transient_attributes").with("id", &id).with_child(set));
+    }
     draft.states.push(node);
+    if draft.chance(40) {
+        let mut listed = Element::new("node").with("id", &id).with("uname", &id);
+        listed.set_attr("type", "remote");
+        if draft.chance(40) {
+            let pairs = [draft.pick(&[("standby", "on"), ("maintenance", "true"), ("rack", "1")])];
+            let pairs = pairs.map(|(name, value)| (name, value.to_string()));
+            listed.push(draft.pairs("instance_attributes", &pairs));
+        }
+        draft.nodes.push(listed);
+    }
     draft.hosts.push(Host { name: id.clone(), id: id.clone(), remote: true });
-    draft.leaves.push(Leaf {
-        history: vec![id.clone()],
-        id: id.clone(),
-        class: "ocf",
-        provider: Some("pacemaker"),
-        kind: "remote",
-        promotable: false,
-        cloned: false,
-        monitor_ms,
-        migrates: false,
-    });
+    draft.leaves.push(Leaf { monitor_ms, ..Leaf::connection(&id) });
     draft.targets.push(Target { id, promotable: false });
     draft.resources.push(element);
 }

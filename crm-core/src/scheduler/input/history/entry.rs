@@ -41,6 +41,7 @@ pub(super) mod rc {
     pub const FAILED_PROMOTED: i32 = 9;
     pub const DEGRADED: i32 = 190;
     pub const DEGRADED_PROMOTED: i32 = 191;
+    pub const PENDING: i32 = 193;
 }
 
 /// An entry's result while it is being interpreted.
@@ -105,7 +106,7 @@ impl Reader<'_> {
         let mut outcome = Outcome { rc: op.rc, status: op.status };
         let original_rc = op.rc;
         let expired = op.status != status::NOT_INSTALLED && expiry(cluster, entry);
-        self.remap(cluster, entry, expired, &mut outcome, on_fail);
+        self.remap(cluster, entry, &mut outcome, on_fail);
         if expired && forget_expired(cluster, entry, outcome, original_rc) {
             return;
         }

@@ -110,6 +110,10 @@ impl Reader<'_> {
         let target_online = ends.target.filter(|t| cluster[*t].online);
         let active_on_target = target_online.filter(|_| !target_newer);
         let from_failed = from.is_some_and(|f| f.status != status::PENDING);
+        // Without any history on the target, somebody has cleaned it up: a probe will tell.
+        if !from_failed && target_online.is_some_and(|t| !self.known(cluster, &id, t)) {
+            return;
+        }
         match active_on_target {
             Some(target) => {
                 add_running(cluster, rsc, target, from_failed);
@@ -182,9 +186,10 @@ impl Reader<'_> {
         }
     }
 
-    /// The node has recorded something about the resource.
+    /// The node has recorded something about the resource that has a result.
     fn known(&self, cluster: &Cluster, id: &str, node: NodeIx) -> bool {
-        self.find(cluster, id, node).is_some_and(|h| !h.ops.is_empty())
+        let history = self.find(cluster, id, node);
+        history.is_some_and(|h| h.ops.iter().any(|op| op.rc != rc::PENDING))
     }
 }
 

@@ -15,7 +15,6 @@ impl Reader<'_> {
         &mut self,
         cluster: &mut Cluster,
         entry: Entry,
-        expired: bool,
         outcome: &mut Outcome,
         on_fail: &mut OnFail,
     ) {
@@ -56,14 +55,10 @@ impl Reader<'_> {
                 if probe && outcome.rc != target {
                     outcome.status = status::DONE;
                 }
-                if !expired {
-                    cluster[rsc].role = Role::Promoted;
-                }
+                cluster[rsc].role = Role::Promoted;
             }
             rc::FAILED_PROMOTED | rc::DEGRADED_PROMOTED => {
-                if !expired {
-                    cluster[rsc].role = Role::Promoted;
-                }
+                cluster[rsc].role = Role::Promoted;
                 outcome.status = status::ERROR;
             }
             rc::NOT_CONFIGURED => outcome.status = status::FATAL,

@@ -298,19 +298,24 @@ impl Field {
             Field::Call => op.call = parse_int(value).unwrap_or(-1),
             Field::Rc => op.rc = small(-1),
             Field::Status => op.status = small(-2),
-            Field::TransitionKey => op.target_rc = transition_key(value).map_or(-1, |key| key.1),
+            Field::TransitionKey => op.target_rc = transition_key(value).map_or(-1, |key| key.2),
             Field::Magic => {
                 let key = value.bytes().position(|b| b == b';');
                 let key = key.and_then(|end| transition_key(&value[end + 1..]));
-                op.origin = key.map(|(transition, _, uuid)| Origin {
+                op.origin = key.map(|(action, transition, _, uuid)| Origin {
+                    action,
                     transition,
                     uuid: texts.share(self, uuid),
                 });
             }
             Field::OnNode => op.on_node = shared(),
             Field::FeatureSet => op.feature_set = shared(),
-            Field::ExitReason if value.is_empty() => {}
-            Field::ExitReason => op.rare_mut().exit_reason = shared(),
+            Field::ExitReason => {
+                op.has_exit_reason = true;
+                if !value.is_empty() {
+                    op.rare_mut().exit_reason = shared();
+                }
+            }
             Field::LastChange => op.last_change = parse_int(value),
             Field::ExecTime => op.exec_time = parse_int(value),
             Field::QueueTime => op.queue_time = parse_int(value),
@@ -326,7 +331,7 @@ impl Field {
 }
 
 /// Transition, expected result and author of `ACTION:TRANSITION:TARGETRC:UUID` (I-124).
-fn transition_key(text: &str) -> Option<(i64, i32, &str)> {
+fn transition_key(text: &str) -> Option<(u32, i64, i32, &str)> {
     let mut rest = text;
     let mut number = || {
         let end = rest.bytes().position(|b| b == b':')?;
@@ -334,8 +339,9 @@ fn transition_key(text: &str) -> Option<(i64, i32, &str)> {
         rest = &rest[end + 1..];
         number
     };
-    let (_, transition, target) = (number()?, number()?, number()?);
-    Some((transition, i32::try_from(target).ok()?, rest))
+    let (action, transition, target) = (number()?, number()?, number()?);
+    let action = u32::try_from(action).unwrap_or(0);
+    Some((action, transition, i32::try_from(target).ok()?, rest))
 }
 
 /// Stable merge sort. The order is not total (I-125), so the standard sort may not be used; the

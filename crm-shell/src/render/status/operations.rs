@@ -99,10 +99,7 @@ fn heading(cluster: &Cluster, entry: &Entry<'_>, detail: Detail) -> String {
         return format!("{}: orphan", entry.history.id);
     };
     let threshold = cluster[rsc].migration_threshold.value();
-    let id = match detail {
-        Detail::Failures => &*entry.history.id,
-        Detail::Operations | Detail::Timing => shown_id(cluster, entry),
-    };
+    let id = shown_id(cluster, entry, detail);
     let mut text = format!("{id}: migration-threshold={threshold}");
     if entry.count > 0 || detail == Detail::Failures {
         text.push_str(&format!(" fail-count={}", entry.count));

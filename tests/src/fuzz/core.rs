@@ -51,10 +51,11 @@ pub fn decide(document: &Element) {
         let _ = explain::resource(&schedule.cluster, top);
     }
     let _ = schedule.graph.to_element().to_string();
-    let _ = schedule.graph.to_dot(true);
+    let _ = schedule.graph.to_dot(true, true);
     let mut after = document.clone();
     let missing = transition::Missing::FromConfiguration;
-    if transition::simulate(&schedule.graph, &mut after, &[], missing, NOW.epoch).is_ok() {
+    let known = |name: &str| schedule.cluster.named(name).is_some();
+    if transition::simulate(&schedule.graph, &mut after, &known, &[], missing, NOW.epoch).is_ok() {
         let _ = scheduler::schedule(&Input::new(&after, NOW));
     }
 }

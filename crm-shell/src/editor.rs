@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crm_core::cib::Element;
 
-use crate::access::{Access, AccessError};
+use crate::access::AccessError;
 use crate::check::{self, Finding};
 use crate::configuration::{Configuration, merge};
 use crate::language::{Notes, Statement, Word, World, parse};
@@ -358,12 +358,13 @@ pub fn commit(session: &mut Session, force: bool) -> Outcome {
 /// # Errors
 /// It cannot be written, or somebody else committed meanwhile.
 pub fn flush(session: &mut Session) -> Outcome {
-    let Session { editor: Some(editor), access, .. } = session else { return Ok(()) };
+    let Some(editor) = &mut session.editor else { return Ok(()) };
     let Some(pending) = editor.pending.take() else { return Ok(()) };
     if pending.root() != editor.start.root() {
         // If this fails, what was typed is still in `now`: the user may look, and try again.
-        write(access.as_mut(), editor, &pending)?;
+        write(session, &pending)?;
     }
+    let Some(editor) = &session.editor else { return Ok(()) };
     let open_changes = editor.now.root() != pending.root();
     let now = editor.now.clone();
     session.editor = None;
@@ -376,8 +377,6 @@ pub fn flush(session: &mut Session) -> Outcome {
 /// How often a commit is put on top of what others committed meanwhile.
 const ATTEMPTS: usize = 5;
 
-/// Commits; if somebody else committed meanwhile, on top of that, unless both changed the same
-/// object.
 /// What a commit changes, for the record: ids alone, so that no secret gets into it.
 fn summary(old: &Configuration, new: &Configuration) -> String {
     const NAMED: usize = 10;
@@ -398,27 +397,40 @@ fn summary(old: &Configuration, new: &Configuration) -> String {
     if words.is_empty() { "configure".into() } else { format!("configure {}", words.join(" ")) }
 }
 
-fn write(access: &mut dyn Access, editor: &Editor, pending: &Configuration) -> Outcome {
-    let mut base = editor.base.clone();
+/// Commits; if somebody else committed meanwhile, says what, and commits on top of that: at the
+/// prompt after a question, and never where both changed the same object.
+fn write(session: &mut Session, pending: &Configuration) -> Outcome {
+    let Some(editor) = &session.editor else { return Ok(()) };
+    let (mut base, start) = (editor.base.clone(), editor.start.clone());
     let mut wanted = pending.root().clone();
-    let command = summary(&editor.start, pending);
+    let command = summary(&start, pending);
     for _ in 0..ATTEMPTS {
-        match access.commit(&base, &wanted, &command) {
+        match session.access.commit(&base, &wanted, &command) {
             Ok(()) => return Ok(()),
             Err(AccessError::Stale(_)) => {}
+            Err(e @ (AccessError::Lost(_) | AccessError::TimedOut(_))) => {
+                let help = "look with 'configure show' once it answers: a commit is there as a \
+                            whole or not at all; what you typed is still here";
+                return Err(Message::error(e.to_string()).help(help).into());
+            }
             Err(e) => return Err(e.into()),
         }
-        let fresh = access.cib()?;
+        let fresh = session.access.cib()?;
         let theirs = Configuration::new(&fresh);
-        wanted = merge(editor.start.root(), theirs.root(), pending.root()).map_err(|both| {
-            let text = format!(
-                "not committed: somebody else changed {} meanwhile:\n{}",
-                both.join(", "),
-                crate::diff::configurations(&editor.start, &theirs)
-            );
+        let differs = crate::diff::configurations(&start, &theirs);
+        wanted = merge(start.root(), theirs.root(), pending.root()).map_err(|both| {
+            let objects = both.join(", ");
+            let text =
+                format!("not committed: somebody else changed {objects} meanwhile:\n{differs}");
             Message::error(text)
                 .help("'refresh' drops your changes and shows theirs; then apply yours again")
         })?;
+        if !differs.trim().is_empty() {
+            session.note(format!("somebody else committed meanwhile:\n{}", differs.trim_end()));
+            if session.interactive && !session.ask("Put your changes on top of that") {
+                return Err("not committed; your changes are still here".into());
+            }
+        }
         base = fresh;
     }
     Err("not committed: others commit all the time; try again".into())

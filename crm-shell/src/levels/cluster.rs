@@ -170,6 +170,9 @@ pub const COMMANDS: &[Command] = &[
     ),
 ];
 
+/// How long a change may take to be carried out.
+const WAIT: Duration = Duration::from_secs(120);
+
 /// Waits until the cluster is idle.
 ///
 /// # Errors
@@ -178,7 +181,25 @@ pub fn wait_idle(session: &mut Session) -> Outcome {
     if !session.access.is_live() {
         return Ok(());
     }
-    session.access.state(Some(Duration::from_secs(120)))?;
+    if !session.printer.colour || session.printer.json {
+        session.access.state(Some(WAIT))?;
+        return Ok(());
+    }
+    // On a terminal the wait is cut into looks, so that something can be said meanwhile.
+    let line = indicatif::ProgressBar::new_spinner();
+    let begin = Instant::now();
+    let outcome = loop {
+        match session.access.state(Some(Duration::from_millis(300))) {
+            Err(AccessError::TimedOut(_)) if begin.elapsed() < WAIT => {}
+            outcome => break outcome,
+        }
+        let steps = crate::status::look_at(session)?.plan.steps;
+        let next = steps.first().map_or(String::new(), |s| format!(", now: {}", s.text));
+        line.set_message(format!("waiting for the cluster: {} steps left{next}", steps.len()));
+        line.tick();
+    };
+    line.finish_and_clear();
+    outcome?;
     Ok(())
 }
 

@@ -436,18 +436,29 @@ pub fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
         if edited == text {
             return Ok(());
         }
-        match put_back(session, edited.clone(), &names, xml) {
+        let heard = session.printer.captured.replace(String::new());
+        let colour = std::mem::replace(&mut session.printer.colour, false);
+        let outcome = put_back(session, edited.clone(), &names, xml);
+        let failed = session.failed;
+        if let Err(failure) = outcome.as_ref()
+            && let Failure::Message(message) = failure
+        {
+            session.printer.say(message);
+        }
+        session.failed = failed;
+        let said = session.printer.captured.take().unwrap_or_default();
+        session.printer.captured = heard;
+        session.printer.colour = colour;
+        session.printer.print(&said);
+        match outcome {
             Ok(()) => return Ok(()),
-            Err(failure) => {
-                let said = match &failure {
-                    Failure::Message(m) => m.text.clone(),
-                    Failure::Said => "see the messages on the terminal".into(),
-                };
-                session.report(failure, None);
+            Err(_) => {
                 if !session.ask("Edit again") {
                     return Ok(());
                 }
-                text = if xml { edited } else { format!("#! {said}\n{edited}") };
+                // Every fault as a comment above the text; they are taken out when it is read.
+                let faults: String = said.lines().map(|l| format!("#! {l}\n")).collect();
+                text = if xml { edited } else { format!("{faults}{edited}") };
             }
         }
     }

@@ -30,9 +30,9 @@ pub const COMMANDS: &[Command] = &[
     Command::new("manage", "manage <rsc>", "let the cluster manage a resource again", (1, Some(1)), RSC, Action::Run(manage)),
     Command::new("unmanage", "unmanage <rsc>", "leave a resource as it is", (1, Some(1)), RSC, Action::Run(unmanage)),
     Command::new("maintenance", "maintenance <rsc> [on|off]", "leave a resource alone, monitors too", (1, Some(2)), &[Argument::Resource, Argument::OneOf(&["on", "off"])], Action::Run(maintenance)),
-    Command::new("move", "move <rsc> [<node>] [<lifetime>] [force]", "move a resource to another node", (1, Some(4)), RSC_NODE, Action::Run(do_move))
+    Command::new("move", "move <rsc> [<node>] [<lifetime>] [force] [--wait]", "move a resource to another node", (1, Some(5)), RSC_NODE, Action::Run(do_move))
         .old(&["migrate"])
-        .help("Leaves a constraint (cli-prefer-... or cli-ban-...) until 'clear'. A lifetime such as PT10M lets it expire."),
+        .help("Leaves a constraint (cli-prefer-... or cli-ban-...) until 'clear'. A lifetime such as PT10M lets it expire. --wait waits until the resource runs there and takes the constraint away, unless it would move again without it."),
     Command::new("ban", "ban <rsc> [<node>] [<lifetime>] [force]", "keep a resource off a node", (1, Some(4)), RSC_NODE, Action::Run(ban)),
     Command::new("clear", "clear <rsc> [<node>]", "remove what move and ban left behind", (1, Some(2)), RSC_NODE, Action::Run(clear)).aliases(&["unban"]).old(&["unmove", "unmigrate"]),
     Command::new("cleanup", "cleanup [<rsc>] [<node>] [force]", "forget failures", (0, Some(3)), RSC_NODE, Action::Run(cleanup)),
@@ -215,18 +215,21 @@ struct Moving {
     node: Option<String>,
     lifetime: Option<String>,
     force: bool,
+    /// Wait until it runs there, and take the constraint away again.
+    wait: bool,
 }
 
 fn moving(session: &mut Session, call: &Call<'_>) -> Result<Moving, Failure> {
     let mut words = call.texts();
     let id = words.remove(0);
     let force = session.options.force || words.iter().any(|w| w == "force");
-    words.retain(|w| w != "force");
+    let wait = words.iter().any(|w| w == "--wait");
+    words.retain(|w| w != "force" && w != "--wait");
     let editor = open(session)?;
     if editor.now.find_resource(&id).is_none() {
         return Err(not_found(&id, call, 0));
     }
-    let mut out = Moving { id, node: None, lifetime: None, force };
+    let mut out = Moving { id, node: None, lifetime: None, force, wait };
     for (at, word) in words.into_iter().enumerate() {
         let duration =
             word.starts_with('P') && word.len() > 1 && word.chars().any(|c| c.is_ascii_digit());
@@ -327,7 +330,41 @@ fn do_move(session: &mut Session, call: &Call<'_>) -> Outcome {
         editor.now.put_constraint(cli_constraint(true, &moving, &node));
         Ok(())
     })?;
+    if moving.wait && session.access.is_live() {
+        return arrive(session, &moving.id, &node);
+    }
     session.note(text);
+    Ok(())
+}
+
+/// Waits until a resource runs where it was sent, and takes the preference away if it stays there
+/// without it.
+fn arrive(session: &mut Session, id: &str, node: &str) -> Outcome {
+    crate::levels::cluster::wait_idle(session)?;
+    session.editor = None;
+    if current_nodes(session, id)? != [node] {
+        let text = format!("{id} does not run on {node}; the constraint cli-prefer-{id} stays");
+        let help = format!("'why {id}' has the reason, 'resource clear {id}' takes it back");
+        return Err(Message::error(text).help(help).into());
+    }
+    let editor = open(session)?;
+    let mut without = editor.now.clone();
+    without.delete(&[format!("cli-prefer-{id}")])?;
+    let away = crate::foresee::of_change(&editor.base, &without)?;
+    if let Some(effect) = away.iter().find(|e| e.disturbs) {
+        session.warn(format!(
+            "{id} runs on {node} and stays there only with the constraint cli-prefer-{id} \
+             (else: {}); 'resource clear {id}' takes it back",
+            effect.text
+        ));
+        return Ok(());
+    }
+    let constraint = format!("cli-prefer-{id}");
+    change(session, |session| {
+        open(session)?.now.delete(&[constraint])?;
+        Ok(())
+    })?;
+    session.note(format!("{id} runs on {node}, and no constraint is left behind"));
     Ok(())
 }
 

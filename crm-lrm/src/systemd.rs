@@ -147,7 +147,11 @@ impl Systemd {
         let manager = Proxy::new(connection, NAME, ROOT, MANAGER).await.map_err(trouble)?;
         // Before the job exists: its end may come before the answer.
         let mut removed = manager.receive_signal("JobRemoved").await.map_err(trouble)?;
-        call(connection, "Subscribe", &()).await?;
+        match call(connection, "Subscribe", &()).await {
+            // By an earlier job on this connection.
+            Err(Trouble::Lasting(_, _, why)) if why.contains("AlreadySubscribed") => {}
+            subscribed => drop(subscribed?),
+        }
         let answer = call(connection, method, &(unit, "replace")).await?;
         let job: OwnedObjectPath = answer.body().deserialize().map_err(trouble)?;
         let result = loop {
@@ -276,6 +280,18 @@ fn trouble(error: impl Into<zbus::Error>) -> Trouble {
             let away = ["NoReply", "Disconnected", "ServiceUnknown", "NameHasNoOwner", "TimedOut"];
             let last = name.as_str().rsplit('.').next().unwrap_or_default();
             away.contains(&last)
+        }
+        // The same from the bus itself.
+        zbus::Error::FDO(error) => {
+            use zbus::fdo::Error;
+            matches!(
+                **error,
+                Error::NoReply(_)
+                    | Error::Disconnected(_)
+                    | Error::ServiceUnknown(_)
+                    | Error::NameHasNoOwner(_)
+                    | Error::TimedOut(_)
+            )
         }
         _ => false,
     };

@@ -163,8 +163,8 @@ impl Builder<'_> {
                 self.close();
             }
             Event::End(_) => self.close(),
-            Event::Text(text) => self.text(&plain(text)?)?,
-            Event::CData(text) => self.text(&plain(text)?)?,
+            Event::Text(text) => self.text(&plain(text))?,
+            Event::CData(text) => self.text(&plain(text))?,
             Event::GeneralRef(reference) => self.text(&referenced(reference)?)?,
             Event::Comment(text) => self.add(Child::Comment((**text).into())),
             Event::DocType(_) => return Err("document type declarations are not accepted".into()),
@@ -218,6 +218,12 @@ impl Builder<'_> {
     }
 
     fn text(&mut self, text: &str) -> Result<(), String> {
+        // As characters or as references to them.
+        let control =
+            |c: &char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}');
+        if let Some(c) = text.chars().find(control) {
+            return Err(format!("the character U+{:04X} is not allowed in text", u32::from(c)));
+        }
         let Some(open) = self.stack.last_mut() else {
             return if text.trim().is_empty() {
                 Ok(())
@@ -252,15 +258,11 @@ impl Builder<'_> {
 
 /// Character data with the line ends that XML gives it. What is written later would be read as
 /// something else otherwise.
-fn plain(text: &str) -> Result<Cow<'_, str>, String> {
-    let control = |c: &char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}');
-    if let Some(c) = text.chars().find(control) {
-        return Err(format!("the character U+{:04X} is not allowed in text", u32::from(c)));
-    }
+fn plain(text: &str) -> Cow<'_, str> {
     if text.contains('\r') {
-        return Ok(text.replace("\r\n", "\n").replace('\r', "\n").into());
+        return text.replace("\r\n", "\n").replace('\r', "\n").into();
     }
-    Ok(text.into())
+    text.into()
 }
 
 /// What a reference stands for.

@@ -114,6 +114,7 @@ mod tests {
             "x<a/>",
             "</a>",
             "<a>\0</a>",
+            "<a>&#27;</a>",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

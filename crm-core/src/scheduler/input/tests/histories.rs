@@ -162,6 +162,11 @@ fn migrations() {
     assert_eq!(a.active_on, [n2, n1]);
     assert_eq!(a.partial_migration.map(|p| (p.source, p.target)), Some((n1, n2)));
 
+    // Nothing is known of the target: it was cleaned up.
+    let cluster = migration(&began, None);
+    let a = &cluster[rsc(&cluster, "A")];
+    assert_eq!((a.active_on.clone(), a.partial_migration.is_none()), (vec![n1], true));
+
     let arrived = history("A", &[("migrate_from", 0, 0, 0, 0)]);
     let cluster = migration(&began, Some(&arrived));
     let a = &cluster[rsc(&cluster, "A")];

@@ -25,6 +25,7 @@ mod run;
 pub mod session;
 pub mod since;
 pub mod status;
+mod sys;
 pub mod table;
 pub mod wizard;
 

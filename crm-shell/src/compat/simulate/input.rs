@@ -12,6 +12,7 @@ use crm_core::scheduler::{Recorded, Recorder};
 use super::options::Source;
 use crate::access;
 use crate::compat::exit::Exit;
+use crate::sys;
 
 /// Why there is no input: the line for standard error and the exit code.
 pub type Refusal = (String, Exit);
@@ -28,6 +29,11 @@ pub struct Snapshot {
     pub recorded: Option<Recorded>,
 }
 
+/// From this size on, in bytes, a file is worth preparing the heap for.
+const LARGE: u64 = 2 << 20;
+/// What a run allocates for each byte of a large file, at the most and rounded up.
+const GROWTH: u64 = 4;
+
 /// Reads the document and makes it fit for the scheduler. Unless the `whole` document is needed
 /// later, histories, the bulk of a large one, become records at once.
 ///
@@ -42,6 +48,10 @@ pub fn read(source: &Source, whole: bool) -> Result<Snapshot, Refusal> {
         }
         Source::File(path) => {
             let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+            let size = file.metadata().map_or(0, |m| m.len());
+            if size >= LARGE {
+                sys::expect_allocations(size.saturating_mul(GROWTH));
+            }
             document(path, file, whole)?
         }
         Source::Pipe => document("standard input", std::io::stdin().lock(), whole)?,

@@ -139,6 +139,27 @@ fn shape_of(facts: &Facts, nodes: &[&str]) -> Shape {
     if nodes.iter().all(member) { Shape::Plain } else { Shape::Remote }
 }
 
+/// Stops of a guest or remote node's connection, or of the container it is in: with them ends what
+/// ran there.
+fn ends<'a>(facts: &'a Facts, plan: &'a Plan, node: &'a str) -> impl Iterator<Item = u32> + 'a {
+    let names = [Some(node), facts.guests.get(node).map(String::as_str)];
+    let keys = names.into_iter().flatten().map(|name| format!("{name}_stop_0"));
+    let outside = !facts.members.contains(node);
+    keys.filter(move |_| outside).flat_map(|key| {
+        let found: Vec<u32> = plan.with_key(&key).map(|(ix, _)| ix).collect();
+        found
+    })
+}
+
+/// Whether a remote or guest node's connection runs, and the container if it is one of a bundle.
+fn is_up(facts: &Facts, node: &str) -> bool {
+    let containers = node.rsplit_once('-').into_iter().flat_map(|(bundle, number)| {
+        ["docker", "podman", "rkt"].map(|kind| format!("{bundle}-{kind}-{number}"))
+    });
+    let mut known = containers.filter(|name| facts.history.contains_key(name));
+    !facts.active(node).is_empty() && known.all(|name| !facts.active(&name).is_empty())
+}
+
 /// Starts that an agent carries out, with the resource and the node.
 fn starts(plan: &Plan) -> impl Iterator<Item = (u32, &str, &str)> {
     plan.actions.iter().filter_map(|(id, a)| {
@@ -162,9 +183,16 @@ fn active_once(facts: &Facts, plan: &Plan, report: &mut Report) {
                 // What a clean offline node is recorded to run does not run.
                 continue;
             }
+            let own = facts.guests.get(other).is_some_and(|container| container == rsc);
+            if !facts.members.contains(other) && (own || !is_up(facts, other)) {
+                // Nothing runs on a guest that is not up, and a container that is recorded in its
+                // own guest cannot be ordered relative to it.
+                continue;
+            }
             let key = format!("{rsc}_stop_0");
             let there = |a: &Action| a.node.as_deref().is_none_or(|n| n == other);
-            let stopped = plan.with_key(&key).any(|(s, a)| there(a) && plan.precedes(s, start));
+            let stopped = plan.with_key(&key).any(|(s, a)| there(a) && plan.precedes(s, start))
+                || ends(facts, plan, other).any(|end| plan.precedes(end, start));
             let text = format!("{rsc} has stopped on {other} before it starts on {node}");
             let shape = shape_of(facts, &[node, other]);
             report.judge_shape((Rule::ActiveOnce, shape), start, stopped, text);
@@ -384,7 +412,8 @@ fn fenced_first(facts: &Facts, plan: &Plan, report: &mut Report) {
         if let Some(&fence) = fenced.get(node) {
             let text = format!("{node} is fenced before {rsc} starts there");
             let shape = shape_of(facts, &[node]);
-            let kept = plan.precedes(fence, start);
+            let kept = plan.precedes(fence, start)
+                || ends(facts, plan, node).any(|end| plan.precedes(end, start));
             report.judge_shape((Rule::FencedFirst, shape), start, kept, text);
         }
         let Some(primitive) = facts.primitives.get(rsc) else { continue };
@@ -421,12 +450,24 @@ fn managed_only(facts: &Facts, plan: &Plan, report: &mut Report) {
         }
         let Some(rsc) = action.primitive.as_deref() else { continue };
         let base = rsc.split(':').next().unwrap_or(rsc);
+        if is_surplus(facts, rsc) {
+            continue;
+        }
         let known = facts.primitives.get(rsc).or_else(|| facts.primitives.get(base));
         if let Some(primitive) = known.filter(|p| p.managed != Known::Open) {
             let text = format!("{} of {rsc} is done to a managed resource", action.operation);
             report.judge(Rule::ManagedOnly, id, primitive.managed == Known::Yes, text);
         }
     }
+}
+
+/// An instance beyond its clone's limit is an orphan of its own: managed, whatever is configured.
+fn is_surplus(facts: &Facts, rsc: &str) -> bool {
+    let Some((base, number)) = rsc.rsplit_once(':') else { return false };
+    let Some(primitive) = facts.primitives.get(base) else { return false };
+    let max = primitive.within.iter().find_map(|w| facts.clones.get(w)).map(|clone| clone.max);
+    let Some(max) = max else { return false };
+    number.parse::<usize>().is_ok_and(|n| n >= max.unwrap_or(facts.members.len()))
 }
 
 fn within_limits(facts: &Facts, plan: &Plan, report: &mut Report) {
@@ -471,7 +512,8 @@ fn instances_within_limits(facts: &Facts, plan: &Plan, report: &mut Report, each
     for (node, state) in recorded {
         // What is left alone on a node in maintenance is not counted by the peers either.
         let up = facts.online.contains(node);
-        if state != State::Stopped && up && !fenced.contains_key(node) {
+        let ended = ends(facts, plan, node).next().is_some();
+        if state != State::Stopped && up && !ended && !fenced.contains_key(node) {
             running.insert(node, 1);
             if state == State::Promoted {
                 promoted.insert(node);

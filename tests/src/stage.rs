@@ -59,6 +59,8 @@ pub struct Scene {
     pub name: &'static str,
     /// Files without which it is ignored.
     pub needs: &'static [&'static str],
+    /// What it runs changes to users of its own, which only root can.
+    pub users: bool,
     /// The test.
     pub play: fn(&Stage) -> Result<(), Failed>,
 }
@@ -91,15 +93,25 @@ fn finish(
 ) -> ExitCode {
     let trial = |scene: &'static Scene| {
         let missing = scene.needs.iter().find(|f| !Path::new(f).exists());
+        let alone = scene.users && !other_users();
+        if alone && !arguments.list {
+            let _ = writeln!(std::io::stderr(), "ignored: {}: needs root", scene.name);
+        }
         if let (Some(file), false) = (missing, arguments.list) {
             let _ = writeln!(std::io::stderr(), "ignored: {}: there is no {file}", scene.name);
         }
         Trial::test(scene.name, move || with_stage(make, scene.play))
-            .with_ignored_flag(ignored || missing.is_some())
+            .with_ignored_flag(ignored || missing.is_some() || alone)
     };
     // One lab a process: its first user makes it, so the scenes are played one after the other.
     let single = Arguments { test_threads: Some(1), ..arguments.clone() };
     libtest_mimic::run(&single, scenes.iter().map(trial).collect()).exit_code()
+}
+
+/// Whether there is any user here but our own.
+fn other_users() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().nth(2).is_some_and(|count| count != "1")
 }
 
 fn with_stage(

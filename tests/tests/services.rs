@@ -12,16 +12,28 @@ const DUMMY: &str = "/usr/lib/ocf/resource.d/pacemaker/Dummy";
 const ALERT: &str = "/usr/share/pacemaker/alerts/alert_file.sh.sample";
 
 const SCENES: &[Scene] = &[
-    Scene { name: "alerts_reach_pacemakers_sample_agent", needs: &[DUMMY, ALERT], play: alerts },
+    Scene {
+        name: "alerts_reach_pacemakers_sample_agent",
+        needs: &[DUMMY, ALERT],
+        users: false,
+        play: alerts,
+    },
     Scene {
         name: "secrets_reach_every_node_and_nothing_shows_them",
         needs: &[DUMMY],
+        users: false,
         play: secrets,
     },
-    Scene { name: "a_reloadable_parameter_is_reloaded", needs: &[DUMMY], play: reload },
+    Scene {
+        name: "a_reloadable_parameter_is_reloaded",
+        needs: &[DUMMY],
+        users: false,
+        play: reload,
+    },
     Scene {
         name: "every_node_knows_the_past_after_restarts_and_can_report_it",
         needs: &[DUMMY, "/usr/bin/tar"],
+        users: false,
         play: past,
     },
     Scene {
@@ -32,6 +44,7 @@ const SCENES: &[Scene] = &[
             "/usr/sbin/nginx",
             "/usr/sbin/mariadbd",
         ],
+        users: true,
         play: adoption,
     },
 ];

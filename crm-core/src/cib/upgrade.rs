@@ -3,6 +3,8 @@
 //! between the generations (1.3 to 2.0, 2.10 to 3.0) what is old is replaced, by a table of ours
 //! that says what each old name means today.
 
+use std::collections::{HashMap, VecDeque};
+
 use super::schema::{Schema, Violation};
 use super::{Child, Element};
 
@@ -118,14 +120,117 @@ fn before(schema: Schema) -> Schema {
 /// The document in the words of a new generation; none if `schema` does not begin one.
 fn transformed(document: &Element, schema: Schema) -> Option<Element> {
     let mut new = document.clone();
-    new.set_attr("validate-with", schema.to_string());
-    let configuration = new.child_mut("configuration")?;
     match schema {
-        Schema::Release(2, 0) => permissions(configuration),
-        Schema::Release(3, 0) => third_generation(configuration),
+        Schema::Release(2, 0) => permissions(new.child_mut("configuration")?),
+        Schema::Release(3, 0) => {
+            // Where a reference leads nowhere, references stay as they are.
+            let complete = unfolded(document);
+            let is_complete = complete.is_some();
+            new = complete.unwrap_or(new);
+            third_generation(new.child_mut("configuration")?);
+            if is_complete {
+                new = folded(&new);
+            }
+        }
         _ => return None,
     }
+    new.set_attr("validate-with", schema.to_string());
     Some(new)
+}
+
+/// How the id of a set begins that stands, during an upgrade, for a reference to another one.
+const COPY: &str = "_cibtr-2_";
+
+fn is_set(name: &str) -> bool {
+    matches!(name, "cluster_property_set" | "meta_attributes" | "instance_attributes")
+}
+
+/// The sets of a document by kind and id; none where several have the same.
+struct Sets<'a>(HashMap<(&'a str, &'a str), Option<&'a Element>>);
+
+impl<'a> Sets<'a> {
+    fn of(document: &'a Element) -> Sets<'a> {
+        let mut sets = HashMap::new();
+        for set in document.descendants().filter(|e| is_set(e.name())) {
+            if let Some(id) = set.id() {
+                let entry = sets.entry((set.name(), id));
+                entry.and_modify(|known| *known = None).or_insert(Some(set));
+            }
+        }
+        Sets(sets)
+    }
+
+    fn get(&self, kind: &str, id: &str) -> Option<&'a Element> {
+        self.0.get(&(kind, id)).copied().flatten()
+    }
+}
+
+/// The document with copies in place of sets that only refer to others, since what is obsolete in
+/// a set may depend on where it stands; none if a reference leads nowhere.
+fn unfolded(document: &Element) -> Option<Element> {
+    fn copy(element: &Element, sets: &Sets<'_>, prefix: &str) -> Option<Element> {
+        let reference = element.attr("id-ref").filter(|_| is_set(element.name()));
+        let (source, prefix) = match reference {
+            Some(id) => (sets.get(element.name(), id)?, format!("_{COPY}{id}__")),
+            None => (element, prefix.to_string()),
+        };
+        let mut out = Element::new(source.name());
+        for (name, value) in source.attrs() {
+            match (name, reference) {
+                ("id", Some(_)) => out.set_attr("id", format!("{COPY}{value}")),
+                ("id", None) if source.name() != "resource_ref" => {
+                    out.set_attr("id", format!("{prefix}{value}"));
+                }
+                _ => out.set_attr(name, value),
+            }
+        }
+        for node in source.nodes() {
+            out.nodes_mut().push(match node {
+                Child::Element(child) => {
+                    Child::Element(std::sync::Arc::new(copy(child, sets, &prefix)?))
+                }
+                other => other.clone(),
+            });
+        }
+        Some(out)
+    }
+    if !document.descendants().any(|e| is_set(e.name()) && e.attr("id-ref").is_some()) {
+        return Some(document.clone());
+    }
+    copy(document, &Sets::of(document), "")
+}
+
+/// The document with references in place of copies that still say the same as their originals.
+fn folded(document: &Element) -> Element {
+    fn alike(one: &Element, other: &Element) -> bool {
+        let attributes = |e: &Element| -> Vec<(String, String)> {
+            let own = e.attrs().filter(|(name, _)| *name != "id");
+            own.map(|(name, value)| (name.to_string(), value.to_string())).collect()
+        };
+        attributes(one) == attributes(other)
+            && one.children().count() == other.children().count()
+            && one
+                .children()
+                .zip(other.children())
+                .all(|(a, b)| a.name() == b.name() && alike(a, b))
+    }
+    fn fold(element: &Element, sets: &Sets<'_>) -> Element {
+        let copied = element.id().and_then(|id| id.strip_prefix(COPY));
+        if let Some(id) = copied.filter(|_| is_set(element.name()))
+            && sets.get(element.name(), id).is_some_and(|o| alike(o, element))
+        {
+            return Element::new(element.name()).with("id-ref", id);
+        }
+        let mut out = element.clone();
+        for child in out.children_mut() {
+            *child = fold(child, sets);
+        }
+        out
+    }
+    if !document.descendants().any(|e| e.id().is_some_and(|id| id.starts_with(COPY))) {
+        return document.clone();
+    }
+    fold(document, &Sets::of(document))
 }
 
 fn third_generation(configuration: &mut Element) {
@@ -230,18 +335,24 @@ fn property_fate(name: &str, value: &str) -> Fate {
     if DASHED.contains(&name) {
         return Fate::Rename(name.replace('_', "-"));
     }
-    match name.replace('_', "-").as_str() {
-        "transition-idle-timeout" if name.contains('_') => Fate::Rename("cluster-delay".into()),
-        "default-action-timeout" => Fate::ToOperations("timeout"),
-        "default-resource-stickiness" => {
+    match name {
+        "transition_idle_timeout" => Fate::Rename("cluster-delay".into()),
+        "default-action-timeout" | "default_action_timeout" => Fate::ToOperations("timeout"),
+        "default-resource-stickiness" | "default_resource_stickiness" => {
             Fate::ToResources("resource-stickiness", value.to_string())
         }
-        "is-managed-default" => Fate::ToResources("is-managed", value.to_string()),
-        "default-resource-failure-stickiness" if value == "-INFINITY" => {
+        "is-managed-default" | "is_managed_default" => {
+            Fate::ToResources("is-managed", value.to_string())
+        }
+        "default-resource-failure-stickiness" | "default_resource_failure_stickiness"
+            if value == "-INFINITY" =>
+        {
             Fate::ToResources("migration-threshold", "1".to_string())
         }
         "default-resource-failure-stickiness"
+        | "default_resource_failure_stickiness"
         | "default-migration-threshold"
+        | "default_migration_threshold"
         | "expected-quorum-votes"
         | "notification-agent"
         | "notification-recipient" => Fate::Drop,
@@ -295,22 +406,13 @@ fn drop_pairs(block: &mut Element, ids: &[String]) {
 
 /// Sets of which nothing is left, or that never held anything, go.
 fn drop_empty(parent: &mut Element) {
-    let is_set = |name: &str| {
-        matches!(name, "cluster_property_set" | "meta_attributes" | "instance_attributes")
-    };
-    parent
-        .retain(|c| !is_set(c.name()) || c.attr("id-ref").is_some() || c.child("nvpair").is_some());
+    parent.retain(|c| !is_set(c.name()) || c.child("nvpair").is_some());
 }
 
-/// Adds what is not defined there yet. Where there is a section but no set in it that holds
+/// Adds what no set that holds always defines there yet. Where there is a section but no set in it that holds
 /// always, nothing is added, as in Pacemaker.
 fn defaults(configuration: &mut Element, section: &str, pairs: Vec<(String, &str, String)>) {
-    let defined: Vec<String> = configuration
-        .child(section)
-        .into_iter()
-        .flat_map(Element::descendants)
-        .filter_map(|e| e.attr("name").map(String::from))
-        .collect();
+    let defined = configuration.child(section).map(always_defined).unwrap_or_default();
     let mut added = Vec::new();
     for (id, name, value) in pairs {
         if !defined.iter().any(|d| d == name) {
@@ -360,37 +462,61 @@ fn resource_level(parent: &mut Element) {
     }
 }
 
+/// The names that meta attributes of this element have at all times.
+fn always_defined(parent: &Element) -> Vec<String> {
+    let sets = parent.children_named("meta_attributes").filter(|set| !has_rule(set));
+    let pairs = sets.flat_map(|set| set.children_named("nvpair"));
+    pairs.filter_map(|pair| pair.attr("name").map(String::from)).collect()
+}
+
+fn has_rule(set: &Element) -> bool {
+    set.child("rule").is_some()
+}
+
+fn pair_names(set: &Element) -> impl Iterator<Item = &str> {
+    set.children_named("nvpair").filter_map(|pair| pair.attr("name"))
+}
+
+/// What `change` makes of each child, in place.
+fn replace_children(parent: &mut Element, mut change: impl FnMut(Element) -> Option<Element>) {
+    for node in std::mem::take(parent.nodes_mut()) {
+        let node = match node {
+            Child::Element(child) => change(std::sync::Arc::unwrap_or_clone(child))
+                .map(|child| Child::Element(std::sync::Arc::new(child))),
+            other => Some(other),
+        };
+        parent.nodes_mut().extend(node);
+    }
+}
+
 fn primitive(element: &mut Element) {
-    let mut requires: Option<Element> = None;
-    let mut seen = Vec::new();
-    for child in element.children_mut() {
+    let defined = always_defined(element);
+    let requirements = requirements(element, &defined);
+    // New names that the sets that hold always want to give, in order of these sets.
+    let mut wanted: VecDeque<Vec<&'static str>> =
+        element.children_named("meta_attributes").map(new_names).collect();
+    replace_children(element, |mut child| {
         match child.name() {
-            "instance_attributes" => parameters(child),
-            "meta_attributes" => meta_attributes(child, &mut seen),
+            "instance_attributes" => return parameters(child),
+            "meta_attributes" => {
+                wanted.pop_front();
+                let later: Vec<&str> = wanted.iter().flatten().copied().collect();
+                return meta_attributes(child, &later);
+            }
             "operations" => {
                 for op in child.children_mut().filter(|c| c.name() == "op") {
-                    if let Some(pair) = operation(op) {
-                        requires = Some(pair);
-                    }
+                    operation(op, &defined);
                 }
             }
             _ => {}
         }
-    }
-    drop_empty(element);
-    let Some(pair) = requires else { return };
-    let is_meta = |c: &Element| c.name() == "meta_attributes" && c.child("rule").is_none();
-    let named = |p: &Element| p.attr("name") == Some("requires");
-    if element.children().filter(|c| is_meta(c)).flat_map(Element::children).any(named) {
-        return;
-    }
-    let set = format!("{NEW_ID}{}-meta", element.id().unwrap_or_default());
-    element.push(Element::new("meta_attributes").with("id", set).with_child(pair));
+        Some(child)
+    });
+    requirements.into_iter().for_each(|set| element.push(set));
 }
 
-fn parameters(block: &mut Element) {
-    let mut dropped = Vec::new();
-    for pair in block.children_mut().filter(|p| p.name() == "nvpair") {
+fn parameters(mut block: Element) -> Option<Element> {
+    replace_children(&mut block, |mut pair| {
         let name = pair.attr("name").unwrap_or_default().to_string();
         let task = name.strip_prefix("pcmk_").and_then(|n| n.strip_suffix("_cmd"));
         if let Some(task) =
@@ -398,107 +524,169 @@ fn parameters(block: &mut Element) {
         {
             pair.set_attr("name", format!("pcmk_{task}_action"));
         } else if name == "pcmk_arg_map" {
-            let port = pair.attr("value").and_then(|v| v.strip_prefix("port:"));
-            match port.map(str::to_string) {
-                Some(argument) => {
-                    pair.set_attr("name", "pcmk_host_argument");
-                    pair.set_attr("value", argument);
-                }
-                None => dropped.push(pair.id().unwrap_or_default().to_string()),
-            }
+            // A map of several would need as many parameters; it goes.
+            let value = pair.attr("value").filter(|value| !value.contains(','));
+            let argument = value.and_then(|value| value.strip_prefix("port:"))?.to_string();
+            pair.set_attr("name", "pcmk_host_argument");
+            pair.set_attr("value", argument);
         }
-    }
-    drop_pairs(block, &dropped);
+        Some(pair)
+    });
+    block.child("nvpair").is_some().then_some(block)
 }
 
-/// `seen` are the new names that a set before this one gave; the first one wins.
-fn meta_attributes(block: &mut Element, seen: &mut Vec<&'static str>) {
-    let mut dropped = Vec::new();
-    for pair in block.children_mut().filter(|p| p.name() == "nvpair") {
-        let name = pair.attr("name").unwrap_or_default();
-        let (name, value) = match name {
-            "isolation" | "isolation-host" | "isolation-instance" | "isolation-wrapper" => {
-                ("target-role", Some("Stopped"))
-            }
-            "resource-failure-stickiness" | "resource_failure_stickiness" => {
-                let always = pair.attr("value") == Some("-INFINITY");
-                ("migration-threshold", Some("1").filter(|_| always))
-            }
-            _ => continue,
-        };
-        match value.filter(|_| !seen.contains(&name)) {
-            Some(value) => {
-                seen.push(name);
+/// What becomes of a meta attribute.
+enum MetaFate {
+    Keep,
+    Rename(&'static str, &'static str),
+    Drop,
+}
+
+fn meta_fate(pair: &Element) -> MetaFate {
+    match pair.attr("name").unwrap_or_default() {
+        "isolation" | "isolation-host" | "isolation-instance" | "isolation-wrapper" => {
+            MetaFate::Rename("target-role", "Stopped")
+        }
+        "resource-failure-stickiness" | "resource_failure_stickiness" => match pair.attr("value") {
+            Some("-INFINITY") => MetaFate::Rename("migration-threshold", "1"),
+            _ => MetaFate::Drop,
+        },
+        _ => MetaFate::Keep,
+    }
+}
+
+/// The new names in a set, if it holds always.
+fn new_names(set: &Element) -> Vec<&'static str> {
+    let pairs = set.children_named("nvpair").filter(|_| !has_rule(set));
+    let name = |pair: &Element| match meta_fate(pair) {
+        MetaFate::Rename(name, _) => Some(name),
+        MetaFate::Keep | MetaFate::Drop => None,
+    };
+    pairs.filter_map(name).collect()
+}
+
+/// In a set that holds always, a new name is given only to what comes first there; in one with a
+/// rule unless a later set that holds always wants to give it. So do Pacemaker's stylesheets.
+fn meta_attributes(mut block: Element, later: &[&str]) -> Option<Element> {
+    let ruled = has_rule(&block);
+    let mut first = true;
+    replace_children(&mut block, |mut pair| {
+        if pair.name() != "nvpair" {
+            return Some(pair);
+        }
+        match meta_fate(&pair) {
+            MetaFate::Drop => return None,
+            MetaFate::Keep => first = false,
+            MetaFate::Rename(name, value) => {
+                let is_given = if ruled { !later.contains(&name) } else { first };
+                first = false;
+                if !is_given {
+                    return None;
+                }
                 pair.set_attr("name", name);
                 pair.set_attr("value", value);
             }
-            None => dropped.push(pair.id().unwrap_or_default().to_string()),
         }
-    }
-    let own = ["target-role", "migration-threshold"];
-    let has = |name: &str| block.children().any(|p| p.attr("name") == Some(name));
-    seen.extend(own.into_iter().filter(|name| has(name)));
-    drop_pairs(block, &dropped);
+        Some(pair)
+    });
+    // Also where a name that was not given was all there was.
+    (!first).then_some(block)
 }
 
-/// Upgrades one `op`; a `requires` that belongs to the resource is returned.
-fn operation(op: &mut Element) -> Option<Element> {
-    const META: [&str; 7] = [
-        "interval-origin",
-        "start-delay",
-        "enabled",
-        "on-fail",
-        "record-pending",
-        "role",
-        "timeout",
-    ];
-    let starts = matches!(op.attr("name"), Some("start" | "promote"));
+/// Options of operations that were once taken from their parameters.
+const OPERATION_OPTIONS: [&str; 7] =
+    ["interval-origin", "start-delay", "enabled", "on-fail", "record-pending", "role", "timeout"];
+
+/// Upgrades one `op`: options among its parameters become meta attributes, `requires` goes.
+fn operation(op: &mut Element, defined: &[String]) {
     let id = op.id().unwrap_or_default().to_string();
-    let mut requires = op.remove_attr("requires").map(|value| {
-        let pair = Element::new("nvpair").with("id", format!("{NEW_ID}{id}-meta-requires"));
-        pair.with("name", "requires").with("value", value)
-    });
-    let mut moved: Vec<Element> = Vec::new();
-    let mut conditional: Vec<Element> = Vec::new();
-    for block in op.children_mut() {
-        let parameters = block.name() == "instance_attributes";
-        if !parameters && block.name() != "meta_attributes" {
-            continue;
-        }
-        let ruled = block.child("rule").is_some();
-        let mut now_and_then: Vec<Element> = Vec::new();
-        let mut dropped = Vec::new();
-        for pair in block.children().filter(|p| p.name() == "nvpair") {
+    op.remove_attr("requires");
+    let blocks: Vec<Element> = op.children_named("instance_attributes").cloned().collect();
+    let mut always = Vec::new();
+    let mut conditional = Vec::new();
+    for (at, block) in blocks.iter().enumerate() {
+        // What the resource has or a later set says again is not taken over.
+        let later: Vec<&str> =
+            blocks[at + 1..].iter().filter(|b| !has_rule(b)).flat_map(pair_names).collect();
+        let is_moved = |pair: &&Element| {
             let name = pair.attr("name").unwrap_or_default();
-            let id = pair.id().unwrap_or_default().to_string();
-            if name == "requires" {
-                requires = requires.or_else(|| Some(pair.clone()).filter(|_| !ruled));
-                dropped.push(id);
-            } else if parameters && META.contains(&name) {
-                if ruled { &mut now_and_then } else { &mut moved }.push(pair.clone());
-                dropped.push(id);
-            }
-        }
-        drop_pairs(block, &dropped);
-        if let (Some(rule), false) = (block.child("rule"), now_and_then.is_empty()) {
-            let id = format!("{NEW_ID}{}", block.id().unwrap_or_default());
-            let set = Element::new("meta_attributes").with("id", id).with_child(rule.clone());
-            conditional.push(now_and_then.into_iter().fold(set, Element::with_child));
-        }
-    }
-    if !moved.is_empty() {
-        let is_open = |c: &Element| c.name() == "meta_attributes" && c.child("rule").is_none();
-        if op.position(is_open).is_none() {
-            let id = format!("{NEW_ID}{id}-meta");
-            op.push(Element::new("meta_attributes").with("id", id));
-        }
-        if let Some(set) = op.find_child_mut(is_open) {
-            moved.into_iter().for_each(|pair| set.push(pair));
+            OPERATION_OPTIONS.contains(&name)
+                && !defined.iter().any(|d| d == name)
+                && !later.contains(&name)
+        };
+        let moved: Vec<Element> =
+            block.children_named("nvpair").filter(is_moved).cloned().collect();
+        if !has_rule(block) {
+            always.extend(moved);
+        } else if !moved.is_empty() {
+            let mut set = block.clone();
+            set.set_attr("id", format!("{NEW_ID}{}", block.id().unwrap_or_default()));
+            set.rename("meta_attributes");
+            set.retain(|pair| pair.name() != "nvpair");
+            conditional.push(moved.into_iter().fold(set, Element::with_child));
         }
     }
-    drop_empty(op);
+    replace_children(op, |mut child| {
+        let is_parameters = child.name() == "instance_attributes";
+        if !is_parameters && child.name() != "meta_attributes" {
+            return Some(child);
+        }
+        child.retain(|pair| {
+            let name = pair.attr("name").unwrap_or_default();
+            pair.name() != "nvpair"
+                || !(name == "requires" || is_parameters && OPERATION_OPTIONS.contains(&name))
+        });
+        if !is_parameters && !has_rule(&child) {
+            always.drain(..).for_each(|pair| child.push(pair));
+        }
+        child.child("nvpair").is_some().then_some(child)
+    });
+    if !always.is_empty() {
+        let set = Element::new("meta_attributes").with("id", format!("{NEW_ID}{id}-meta"));
+        op.push(always.into_iter().fold(set, Element::with_child));
+    }
     conditional.into_iter().for_each(|set| op.push(set));
-    requires.filter(|_| starts)
+}
+
+/// What operations require belongs to their resource: the sets to be added to it. Only starts and
+/// promotions count. An attribute of the operation wins over its meta attributes, these over its
+/// parameters, and of several the last one.
+fn requirements(resource: &Element, defined: &[String]) -> Vec<Element> {
+    if defined.iter().any(|name| name == "requires") {
+        return Vec::new();
+    }
+    let operations = resource.children_named("operations").flat_map(|o| o.children_named("op"));
+    let ops: Vec<&Element> =
+        operations.filter(|op| matches!(op.attr("name"), Some("start" | "promote"))).collect();
+    let stated = ops.iter().rev().find_map(|op| Some((op.id()?, op.attr("requires")?)));
+    if let Some((op, value)) = stated {
+        let pair = Element::new("nvpair").with("id", format!("{NEW_ID}{op}-meta-requires"));
+        let pair = pair.with("name", "requires").with("value", value);
+        let set = format!("{NEW_ID}{}-meta", resource.id().unwrap_or_default());
+        return vec![Element::new("meta_attributes").with("id", set).with_child(pair)];
+    }
+    let blocks: Vec<&Element> = ops.iter().flat_map(|op| op.children()).collect();
+    let stating = |at: &usize| pair_names(blocks[*at]).any(|name| name == "requires");
+    let of = |kind: &'static str| -> Vec<usize> {
+        (0..blocks.len()).filter(|at| blocks[*at].name() == kind).filter(stating).collect()
+    };
+    let (meta, parameters) = (of("meta_attributes"), of("instance_attributes"));
+    let holds_always = |at: &&usize| !has_rule(blocks[**at]);
+    let last_of = |list: &[usize]| list.iter().rev().find(holds_always).copied();
+    let wins = |list: &[usize], at: usize| last_of(list).is_none_or(|last| at >= last);
+    let mut winners: Vec<usize> = meta.iter().copied().filter(|at| wins(&meta, *at)).collect();
+    if last_of(&meta).is_none() {
+        winners.extend(parameters.iter().copied().filter(|at| wins(&parameters, *at)));
+        winners.sort_unstable();
+    }
+    let set = |at: usize| {
+        let mut set = blocks[at].clone();
+        set.set_attr("id", format!("{NEW_ID}{}", blocks[at].id().unwrap_or_default()));
+        set.rename("meta_attributes");
+        set.retain(|p| p.name() != "nvpair" || p.attr("name") == Some("requires"));
+        set
+    };
+    winners.into_iter().map(set).collect()
 }
 
 #[cfg(test)]
@@ -595,6 +783,93 @@ mod tests {
         assert!(start.child("meta_attributes").unwrap().find_id("q").is_some());
         assert!(start.child("instance_attributes").is_none());
         assert_eq!(cib.find_id("c").unwrap().attr("score-attribute"), None);
+    }
+
+    #[test]
+    fn of_several_obsolete_names_one_is_given_the_new_one() {
+        // A set that holds always gives the new name to what comes first in it, one with a rule
+        // to each unless a later set wants to; a map of several arguments has no new name.
+        let rule = "<rule id='ru' score='1'><expression id='ex' attribute='a' operation='eq' \
+                    value='b'/></rule>";
+        let cib = upgraded(&format!(
+            "<resources><primitive id='p' class='stonith' type='t'>\
+             <meta_attributes id='ruled'>{rule}<nvpair id='a' name='isolation' value='x'/>\
+             <nvpair id='b' name='is-managed' value='true'/></meta_attributes>\
+             <meta_attributes id='kept-first'><nvpair id='c' name='is-managed' value='true'/>\
+             <nvpair id='d' name='isolation-host' value='x'/></meta_attributes>\
+             <meta_attributes id='own-first'>\
+             <nvpair id='e' name='resource-failure-stickiness' value='5'/>\
+             <nvpair id='f' name='isolation-wrapper' value='x'/>\
+             <nvpair id='g' name='isolation' value='x'/></meta_attributes>\
+             <instance_attributes id='i'><nvpair id='m' name='pcmk_arg_map' value='port:a,b:c'/>\
+             <nvpair id='n' name='ip' value='x'/></instance_attributes></primitive></resources>"
+        ));
+        let stopped = Some(("target-role".to_string(), "Stopped".to_string()));
+        assert_eq!(pair(&cib, "f"), stopped);
+        for gone in ["a", "d", "e", "g", "m"] {
+            assert!(cib.find_id(gone).is_none(), "{gone}");
+        }
+        assert!(cib.find_id("b").is_some() && cib.find_id("n").is_some());
+    }
+
+    #[test]
+    fn what_operations_require_is_said_once() {
+        let op = |id: &str, name: &str, rest: &str| {
+            format!("<op id='{id}' name='{name}' interval='0' {rest}</op>")
+        };
+        let set = |tag: &str, id: &str| {
+            format!(
+                "<{tag} id='{id}'><nvpair id='{id}-r' name='requires' value='nothing'/></{tag}>"
+            )
+        };
+        let resource = |ops: &[String]| {
+            format!(
+                "<resources><primitive id='p' class='lsb' type='t'><operations>{}</operations>\
+                 </primitive></resources>",
+                ops.concat()
+            )
+        };
+        // The last attribute of a start or promotion wins over everything.
+        let cib = upgraded(&resource(&[
+            op("a", "start", "requires='quorum'>"),
+            op("b", "promote", "requires='fencing'>"),
+            op("c", "monitor", "requires='nothing'>"),
+            op("d", "start", &format!(">{}", set("meta_attributes", "dm"))),
+        ]));
+        let all: Vec<&str> = cib.descendants().filter_map(|e| e.attr("name")).collect();
+        assert_eq!(all.iter().filter(|name| **name == "requires").count(), 1);
+        let value = pair(&cib, "_2TO3_b-meta-requires").map(|(_, value)| value);
+        assert_eq!(value.as_deref(), Some("fencing"));
+        // Meta attributes win over parameters; their set keeps its id, marked.
+        let cib = upgraded(&resource(&[
+            op("a", "start", &format!(">{}", set("meta_attributes", "am"))),
+            op("b", "start", &format!(">{}", set("instance_attributes", "bi"))),
+        ]));
+        let moved = cib.find_id("_2TO3_am").unwrap();
+        assert_eq!(
+            (moved.name(), moved.child("nvpair").unwrap().id()),
+            ("meta_attributes", Some("am-r"))
+        );
+        assert!(cib.find_id("bi-r").is_none() && cib.find_id("_2TO3_bi").is_none());
+    }
+
+    #[test]
+    fn a_reference_stays_one_while_both_say_the_same() {
+        let cib = upgraded(
+            "<resources><primitive id='p' class='lsb' type='t'>\
+             <instance_attributes id='same'><nvpair id='a' name='ip' value='x'/>\
+             </instance_attributes><instance_attributes id='other'>\
+             <nvpair id='b' name='timeout' value='x'/><nvpair id='c' name='ip' value='x'/>\
+             </instance_attributes><operations><op id='o' name='start' interval='0' requires='quorum'>\
+             <instance_attributes id-ref='same'/><instance_attributes id-ref='other'/></op>\
+             </operations></primitive></resources>",
+        );
+        let op = cib.find_id("o").unwrap();
+        assert_eq!(op.children().next().unwrap().attr("id-ref"), Some("same"));
+        // A timeout among the parameters of an operation is none of the resource.
+        let own = op.find_id("_cibtr-2_other").unwrap();
+        assert_eq!(own.children().filter_map(|p| p.attr("name")).collect::<Vec<_>>(), ["ip"]);
+        assert!(op.child("meta_attributes").unwrap().find_id("__cibtr-2_other__b").is_some());
     }
 
     #[test]

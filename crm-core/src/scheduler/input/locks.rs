@@ -6,27 +6,30 @@ use crate::scheduler::model::{Cluster, Fact, Ground, RscIx, Task, Variant};
 
 /// Decides which resources are locked, from history and from what runs now (I-214).
 pub fn settle(cluster: &mut Cluster) {
-    if !cluster.options.shutdown_lock {
-        return;
+    for rsc in lockable(cluster) {
+        lock(cluster, rsc);
     }
-    for top in cluster.top.clone() {
-        match cluster[top].variant {
-            Variant::Primitive => lock(cluster, top),
-            Variant::Group(_) => {
-                for member in cluster[top].children.clone() {
-                    lock(cluster, member);
-                }
-            }
-            Variant::Clone(_) | Variant::Bundle(_) => {}
-        }
-    }
+}
+
+/// The resources that a lock keeps on its node, if they have one: with the option, primitives and
+/// members of groups that are neither fence devices nor connections of remote nodes (I-214).
+/// Connections of guests count. History may note a lock of others; it binds nobody.
+pub fn lockable(cluster: &Cluster) -> Vec<RscIx> {
+    let with_locks = |&rsc: &RscIx| match cluster[rsc].variant {
+        Variant::Primitive | Variant::Group(_) => cluster.options.shutdown_lock,
+        Variant::Clone(_) | Variant::Bundle(_) => false,
+    };
+    let wanted = |&rsc: &RscIx| {
+        let r = &cluster[rsc];
+        let remote = r.is_remote_connection && r.container.is_none();
+        !r.agent.class.is_empty() && !r.is_fence_device && !remote
+    };
+    let top = cluster.top.iter().copied().filter(with_locks);
+    top.flat_map(|rsc| cluster.leaves(rsc)).filter(wanted).collect()
 }
 
 fn lock(cluster: &mut Cluster, rsc: RscIx) {
     let r = &cluster[rsc];
-    if r.agent.class.is_empty() || r.is_fence_device || r.is_remote_connection {
-        return;
-    }
     if let Some((node, _)) = r.lock {
         if !r.active_on.is_empty() {
             cluster[rsc].lock = None;

@@ -6,7 +6,7 @@ mod doc;
 pub mod failcount;
 mod health;
 mod history;
-mod locks;
+pub mod locks;
 mod nodes;
 pub mod ops;
 mod options;

@@ -1,12 +1,12 @@
 //! What the state of nodes and resources does to tables before placement (section 10).
 
 use crate::Score;
-use crate::scheduler::input::failcount;
+use crate::scheduler::input::{failcount, locks};
 use crate::scheduler::model::{Cause, Cluster, Discovery, NodeIx, RscIx, Task};
 
 /// A resource locked to a node may not run on any other (P-61, I-215).
 pub(super) fn apply_shutdown_locks(cluster: &mut Cluster) {
-    for rsc in cluster.all_resources() {
+    for rsc in locks::lockable(cluster) {
         let Some((locked, _)) = cluster[rsc].lock else { continue };
         for node in (0..cluster.nodes.len()).map(NodeIx::next).filter(|&n| n != locked) {
             cluster.add_score(rsc, node, Score::MINUS_INFINITY, Cause::ShutdownLock);

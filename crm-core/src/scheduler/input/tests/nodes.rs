@@ -2,6 +2,7 @@
 
 use super::{Case, history, node, primitive, rsc};
 use crate::Score;
+use crate::scheduler::input::locks;
 use crate::scheduler::model::{Cluster, NodeKind, Role};
 
 fn fence_reason(cluster: &Cluster) -> Option<String> {
@@ -145,4 +146,21 @@ fn an_offline_member_where_something_runs_is_fenced() {
     // I-122: without fencing the history of an offline member is not read.
     assert_eq!(without[rsc(&without, "A")].role, Role::Stopped);
     assert!(without[rsc(&without, "A")].active_on.is_empty());
+}
+
+#[test]
+fn a_shutdown_lock_binds_guests_but_no_fence_devices_remotes_or_instances() {
+    let remote = "<primitive id='r1' class='ocf' provider='pacemaker' type='remote'/>";
+    let fence = "<primitive id='f' class='stonith' type='fence_x'/>";
+    let guest = primitive("vm", &super::meta("m", &[("remote-node", "g1")]));
+    let cluster = Case::new()
+        .option("shutdown-lock", "true")
+        .resources(&format!("{remote}{fence}{guest}"))
+        .resources(&format!("<group id='g'>{}</group>", primitive("member", "")))
+        .resources(&format!("<clone id='c'>{}</clone>", primitive("cloned", "")))
+        .load();
+    let mut bound: Vec<String> =
+        locks::lockable(&cluster).into_iter().map(|r| cluster[r].id.to_string()).collect();
+    bound.sort_unstable();
+    assert_eq!(bound, ["g1", "member", "vm"]);
 }

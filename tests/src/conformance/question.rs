@@ -67,7 +67,7 @@ impl Question {
             let request = format!("request=\"{}", reference.program().display());
             String::from_utf8_lossy(bytes).replacen(&request, "request=\"crm_simulate", 1)
         };
-        let exit = output.status.code().unwrap_or(-1);
+        let exit = Reference::exit_code(output.status);
         self.collect(exit, text(&output.stdout), text(&output.stderr), directory, started)
     }
 

@@ -1,10 +1,16 @@
 //! The reference's own program, where it is installed.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-/// Seconds after which a run of the reference is given up: on some documents it never ends.
-const PATIENCE: &str = "4";
+/// Seconds of processor time after which a run of the reference is given up, and after how many it
+/// is killed: on some documents it never ends. Time on the clock would blame it for a busy machine.
+const PATIENCE: &str = "--cpu=4:8";
+/// Seconds on the clock after which it is given up whatever it does.
+const DEADLINE: &str = "120";
+/// The signal that says that the processor time is used up.
+const SIGXCPU: i32 = 24;
 /// The exit code of a run that was given up.
 pub const GAVE_UP: i32 = 124;
 
@@ -39,11 +45,19 @@ impl Reference {
     /// A call of it without arguments, with nothing of the caller's environment that it listens to.
     pub fn command(&self, directory: &Path) -> Command {
         let mut command = Command::new("timeout");
-        command.arg(PATIENCE).arg(&self.program).stdin(Stdio::null());
+        command.args([DEADLINE, "prlimit", PATIENCE]).arg(&self.program).stdin(Stdio::null());
         command.env("LC_ALL", "C").env("TZ", "UTC").env("CIB_shadow_dir", directory);
         for name in ["CIB_file", "CIB_shadow", "PCMK_logfile", "PCMK_debug", "PCMK_stderr"] {
             command.env_remove(name);
         }
         command
+    }
+
+    /// The exit code of a call, [`GAVE_UP`] if it took too long, -1 if it died of anything else.
+    pub fn exit_code(status: ExitStatus) -> i32 {
+        match status.signal() {
+            Some(SIGXCPU) => GAVE_UP,
+            _ => status.code().unwrap_or(-1),
+        }
     }
 }

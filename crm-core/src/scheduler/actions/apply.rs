@@ -1,15 +1,13 @@
 //! The effect of one modifier on the two actions of a link, by the kind of resource
 //!
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::Score;
-use crate::scalar::is_true;
 use crate::scheduler::model::{
     ActionIx, Cluster, Fact, Ground, Key, Marks, NodeIx, OrderFlags, Relation, Role, RscIx, Task,
     Variant,
 };
+use crate::scheduler::placement::best_first;
 
 use super::primitive;
 use super::probes::assigned_node;
@@ -95,14 +93,12 @@ impl Propagation<'_> {
     fn interleaves(&self, first: ActionIx, then: ActionIx) -> bool {
         let (a, b) = (&self.cluster[first], &self.cluster[then]);
         let (Some(a_rsc), Some(b_rsc)) = (a.rsc, b.rsc) else { return false };
-        let many =
-            |r: RscIx| matches!(self.cluster[r].variant, Variant::Clone(_) | Variant::Bundle(_));
-        if a_rsc == b_rsc || !many(a_rsc) || !many(b_rsc) {
-            return false;
-        }
+        let many = |r: RscIx| self.cluster[r].variant.is_many();
         let leaving = matches!(b.task, Task::Stop | Task::Demote);
-        let decides = &self.cluster[if leaving { a_rsc } else { b_rsc }];
-        decides.meta.get("interleave").is_some_and(|v| is_true(Some(v)))
+        a_rsc != b_rsc
+            && many(a_rsc)
+            && many(b_rsc)
+            && self.cluster.interleaves(if leaving { a_rsc } else { b_rsc })
     }
 
     /// each instance of `then` with its partner.
@@ -351,13 +347,13 @@ fn active_only_on(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> bool {
     nodes.len() == 1 && nodes.first().copied() == node
 }
 
-/// The node of an instance: where it is, or where it will be.
+/// The node of an instance, if it is exactly one: where it is, or where it will be.
 fn node_of(cluster: &Cluster, rsc: RscIx, current: bool) -> Option<NodeIx> {
     if !current {
         return assigned_node(cluster, rsc);
     }
     let leaves = cluster.leaves(rsc);
-    let mut nodes = leaves.iter().filter_map(|&l| primitive::current_node(cluster, l).0);
+    let mut nodes = leaves.iter().flat_map(|&leaf| cluster[leaf].active_on.iter().copied());
     let first = nodes.next()?;
     nodes.all(|n| n == first).then_some(first)
 }
@@ -374,24 +370,12 @@ pub(super) fn partner(
         others
             .iter()
             .copied()
-            .find(|&o| !cluster[o].blocked && node_of(cluster, o, current) == Some(node))
+            .find(|&o| !cluster.any_blocked(o) && node_of(cluster, o, current) == Some(node))
     };
     if let Some(node) = node_of(cluster, instance, current) {
         return on(node);
     }
-    allowed_best_first(cluster, instance).into_iter().find_map(on)
-}
-
-/// The nodes an instance may run on, the most wanted first (P-97 for one that runs nowhere).
-fn allowed_best_first(cluster: &Cluster, rsc: RscIx) -> Vec<NodeIx> {
-    let mut nodes: Vec<_> =
-        cluster[rsc].allowed.iter().map(|(node, entry)| (node, entry.score)).collect();
-    nodes.sort_by_key(|&(n, score)| {
-        let node = &cluster[n];
-        let score = if node.available() { score } else { Score::MINUS_INFINITY };
-        (Reverse(score), node.assigned.len(), node.name.clone())
-    });
-    nodes.into_iter().map(|(n, _)| n).collect()
+    best_first(cluster, instance).into_iter().find_map(on)
 }
 
 /// The action of a part that a collective's task stands for.

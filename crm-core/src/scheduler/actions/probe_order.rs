@@ -88,8 +88,7 @@ fn leads_down(cluster: &Cluster, probe: ActionIx, after: ActionIx, next: ActionI
     {
         return false;
     }
-    let interleaved = cluster[whole].clone_data().is_some_and(|c| c.interleave);
-    !interleaved || partner(cluster, probed, whole, false) == Some(part)
+    !cluster.interleaves(whole) || partner(cluster, probed, whole, false) == Some(part)
 }
 
 /// what follows a stop follows the probes that might find something to stop.

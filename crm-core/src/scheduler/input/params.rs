@@ -14,6 +14,19 @@ impl Cluster {
         self.params_until(rsc, node).0
     }
 
+    /// Remembers when the parameters of a resource on a node may change by themselves (I-207). To be
+    /// called where they decide something: comparing digests, and rules of its locations.
+    pub fn recheck_params(&mut self, rsc: RscIx, node: NodeIx) {
+        let above = std::iter::successors(Some(rsc), |&r| self[r].parent);
+        let own = above.flat_map(|r| self[r].param_blocks.iter());
+        if own.chain(self.rsc_default_params.iter()).all(|block| block.rules.is_empty()) {
+            return;
+        }
+        if let Some(at) = self.params_until(rsc, Some(node)).1 {
+            self.recheck(at);
+        }
+    }
+
     /// [`params`](Cluster::params), and when they may change by themselves (I-207), in seconds of
     /// the epoch.
     pub(super) fn params_until(&self, rsc: RscIx, node: Option<NodeIx>) -> (Table, Option<i64>) {

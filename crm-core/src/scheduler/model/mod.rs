@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::Score;
 use crate::rules::Moment;
+use crate::scalar::is_true;
 
 pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
 pub use constraint::{
@@ -214,6 +215,17 @@ impl Cluster {
             stack.extend(self[next].children.iter().rev());
         }
         all
+    }
+
+    /// True for a clone or bundle with `interleave`: its instances wait for and follow those on
+    /// their node only. A bundle has it by default, if at all (`rsc_defaults`).
+    pub fn interleaves(&self, rsc: RscIx) -> bool {
+        self[rsc].variant.is_many() && is_true(self[rsc].meta.get("interleave"))
+    }
+
+    /// True if the resource or anything below it is blocked.
+    pub fn any_blocked(&self, rsc: RscIx) -> bool {
+        self[rsc].blocked || self[rsc].children.iter().any(|&c| self.any_blocked(c))
     }
 
     /// Adds to the scores of a resource and everything below it on one node, making entries from

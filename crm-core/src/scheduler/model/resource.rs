@@ -59,8 +59,6 @@ pub struct CloneData {
     pub promoted_max: u32,
     /// `promoted-node-max` (0 unless promotable).
     pub promoted_node_max: u32,
-    /// `interleave`
-    pub interleave: bool,
     /// `ordered`
     pub ordered: bool,
     /// Promotable.
@@ -138,6 +136,11 @@ impl Variant {
             Variant::Clone(_) => 2,
             Variant::Bundle(_) => 3,
         }
+    }
+
+    /// True for what has instances: clones and bundles.
+    pub fn is_many(&self) -> bool {
+        matches!(self, Variant::Clone(_) | Variant::Bundle(_))
     }
 }
 

@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use crate::Score;
-use crate::scheduler::model::{NodeIx, PlacementStrategy, Requires, RscIx, ScoreTable};
+use crate::scheduler::model::{Cluster, NodeIx, PlacementStrategy, Requires, RscIx, ScoreTable};
 
 use super::Placement;
 use super::sort::merge_sort;
+use super::utilization::compare_capacity;
 
 impl Placement<'_> {
     /// The nodes of a table, best first (P-97).
@@ -39,31 +40,12 @@ impl Placement<'_> {
     /// Which of two nodes comes first, given the node where the resource is active (P-97).
     pub(super) fn compare_nodes(
         &self,
-        (a, score_a): (NodeIx, Score),
-        (b, score_b): (NodeIx, Score),
+        a: (NodeIx, Score),
+        b: (NodeIx, Score),
         active: Option<NodeIx>,
     ) -> Ordering {
-        let effective = |node: NodeIx, score: Score| {
-            if self.c[node].available() { score } else { Score::MINUS_INFINITY }
-        };
-        let by_name = || self.name_rank[a.ix()].cmp(&self.name_rank[b.ix()]);
-        let order = effective(b, score_b).cmp(&effective(a, score_a));
-        if order.is_ne() {
-            return order;
-        }
-        let strategy = self.c.options.placement;
-        if strategy == PlacementStrategy::Minimal {
-            return by_name();
-        }
-        if strategy == PlacementStrategy::Balanced {
-            let order = self.compare_capacity(a, b);
-            if order.is_ne() {
-                return order;
-            }
-        }
-        let load = |node: NodeIx| self.c[node].assigned.len();
-        let elsewhere = |node: NodeIx| active != Some(node);
-        load(a).cmp(&load(b)).then(elsewhere(a).cmp(&elsewhere(b))).then_with(by_name)
+        let by_name = || self.name_rank[a.0.ix()].cmp(&self.name_rank[b.0.ix()]);
+        compare(self.c, a, b, active, by_name)
     }
 
     /// The node that a resource counts as being on (P-12).
@@ -118,4 +100,45 @@ impl Placement<'_> {
         let equal = self.c[leaf].allowed.score(current) == Some(best.1);
         if equal { (current, best.1) } else { best }
     }
+}
+
+/// P-97, with a way to compare the names.
+fn compare(
+    cluster: &Cluster,
+    (a, score_a): (NodeIx, Score),
+    (b, score_b): (NodeIx, Score),
+    active: Option<NodeIx>,
+    by_name: impl Fn() -> Ordering,
+) -> Ordering {
+    let effective = |node: NodeIx, score: Score| {
+        if cluster[node].available() { score } else { Score::MINUS_INFINITY }
+    };
+    let order = effective(b, score_b).cmp(&effective(a, score_a));
+    if order.is_ne() {
+        return order;
+    }
+    let strategy = cluster.options.placement;
+    if strategy == PlacementStrategy::Minimal {
+        return by_name();
+    }
+    if strategy == PlacementStrategy::Balanced {
+        let order = compare_capacity(cluster, a, b);
+        if order.is_ne() {
+            return order;
+        }
+    }
+    let load = |node: NodeIx| cluster[node].assigned.len();
+    let elsewhere = |node: NodeIx| active != Some(node);
+    load(a).cmp(&load(b)).then(elsewhere(a).cmp(&elsewhere(b))).then_with(by_name)
+}
+
+/// The nodes that a resource may run on, the most wanted first (P-97 for one that runs nowhere).
+pub fn best_first(cluster: &Cluster, rsc: RscIx) -> Vec<NodeIx> {
+    let known = |&node: &NodeIx| Some((node, cluster[rsc].allowed.score(node)?));
+    let mut nodes: Vec<_> = cluster.node_order.iter().filter_map(known).collect();
+    merge_sort(&mut nodes, &mut |a, b| {
+        let name = |(node, _): (NodeIx, Score)| cluster[node].name.as_bytes();
+        compare(cluster, a, b, None, || name(a).cmp(name(b)))
+    });
+    nodes.into_iter().map(|(node, _)| node).collect()
 }

@@ -272,14 +272,7 @@ impl Placement<'_> {
     /// Whether instances are paired one to one (P-90 step 2).
     fn interleaves(&mut self, clone: RscIx, ix: ColocationIx) -> bool {
         let dependent = self.c[ix].dependent;
-        let interleave = match &self.c[dependent].variant {
-            Variant::Clone(data) => data.interleave,
-            Variant::Bundle(_) => {
-                self.c[dependent].meta.get("interleave").is_some_and(is_true_word)
-            }
-            Variant::Primitive | Variant::Group(_) => false,
-        };
-        interleave && self.per_node_max(dependent) == self.per_node_max(clone)
+        self.c.interleaves(dependent) && self.per_node_max(dependent) == self.per_node_max(clone)
     }
 
     fn per_node_max(&self, rsc: RscIx) -> u32 {
@@ -318,7 +311,7 @@ impl Placement<'_> {
     ) -> Option<RscIx> {
         let at = |node: NodeIx| {
             instances.iter().copied().find(|&i| {
-                !self.any_blocked(i)
+                !self.c.any_blocked(i)
                     && self.location_of(i) == Some(node)
                     && role.is_none_or(|role| role == self.next_role_of(i))
             })
@@ -331,7 +324,7 @@ impl Placement<'_> {
     }
 
     fn nodes_of_unblocked(&self, instances: &[RscIx]) -> Vec<NodeIx> {
-        let unblocked = instances.iter().filter(|&&i| !self.any_blocked(i));
+        let unblocked = instances.iter().filter(|&&i| !self.c.any_blocked(i));
         unblocked.filter_map(|&i| self.location_of(i)).collect()
     }
 
@@ -480,8 +473,4 @@ impl Placement<'_> {
 /// True if two nodes are the same, or have equal values of the attribute if one is named.
 fn same_place(classes: Option<&[u32]>, a: NodeIx, b: NodeIx) -> bool {
     classes.map_or(a == b, |classes| classes[a.ix()] == classes[b.ix()])
-}
-
-fn is_true_word(word: &str) -> bool {
-    ["true", "on", "yes", "y", "1"].iter().any(|t| word.eq_ignore_ascii_case(t))
 }

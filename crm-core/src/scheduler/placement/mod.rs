@@ -34,6 +34,7 @@ use crate::Score;
 use super::model::{
     Cause, Cluster, NodeIx, Note, PlacementStrategy, Role, RscIx, ScoreTable, Variant,
 };
+pub use choose::best_first;
 
 /// One printed score (P-147) or amount (O-101).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,11 +204,6 @@ impl<'a> Placement<'a> {
             return self.c[rsc].role;
         }
         children.iter().map(|&c| self.current_role_of(c)).max().unwrap_or_default()
-    }
-
-    /// True if the resource or anything below it is blocked.
-    fn any_blocked(&self, rsc: RscIx) -> bool {
-        self.c[rsc].blocked || self.c[rsc].children.iter().any(|&c| self.any_blocked(c))
     }
 
     /// Notes the table of a resource and of everything below it (P-148, P-149).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::Score;
 use crate::scheduler::model::{
-    Cause, ColocationIx, NodeIx, PlacementStrategy, Role, RscIx, Variant,
+    Cause, Cluster, ColocationIx, NodeIx, PlacementStrategy, Role, RscIx, Variant,
 };
 
 use super::{Placement, ScoreLine};
@@ -46,17 +46,6 @@ impl Placement<'_> {
         }
     }
 
-    /// Which of two nodes has more left: one point for each name (P-136). Less = `a` is freer.
-    pub(super) fn compare_capacity(&self, a: NodeIx, b: NodeIx) -> Ordering {
-        let (a, b) = (&self.c[a].capacity, &self.c[b].capacity);
-        let only_b = b.keys().filter(|name| !a.contains_key(*name));
-        let points = |name: &Arc<str>| {
-            let of = |c: &Demand| c.get(name).copied().unwrap_or(0);
-            of(a).cmp(&of(b)) as i32
-        };
-        0.cmp(&a.keys().chain(only_b).map(points).sum::<i32>())
-    }
-
     /// Bans a leaf from nodes without room (P-139). If the resources that must be together fit
     /// nowhere, the freest node is returned as a preference.
     pub(super) fn ban_by_capacity(&mut self, leaf: RscIx) -> Option<NodeIx> {
@@ -83,7 +72,7 @@ impl Placement<'_> {
         let mut fits_together = false;
         for &node in &usable {
             fits_together |= self.fits(node, &demand);
-            if freest.is_none_or(|f| self.compare_capacity(node, f).is_lt()) {
+            if freest.is_none_or(|f| compare_capacity(self.c, node, f).is_lt()) {
                 freest = Some(node);
             }
         }
@@ -194,4 +183,15 @@ impl Placement<'_> {
             self.add_demand(first, together, demand);
         }
     }
+}
+
+/// Which of two nodes has more left: one point for each name (P-136). Less = `a` is freer.
+pub(super) fn compare_capacity(cluster: &Cluster, a: NodeIx, b: NodeIx) -> Ordering {
+    let (a, b) = (&cluster[a].capacity, &cluster[b].capacity);
+    let only_b = b.keys().filter(|name| !a.contains_key(*name));
+    let points = |name: &Arc<str>| {
+        let of = |c: &Demand| c.get(name).copied().unwrap_or(0);
+        of(a).cmp(&of(b)) as i32
+    };
+    0.cmp(&a.keys().chain(only_b).map(points).sum::<i32>())
 }

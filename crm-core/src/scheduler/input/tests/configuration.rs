@@ -250,3 +250,29 @@ fn unfencing_changes_the_default_of_requires() {
     assert!(cluster[rsc(&cluster, "F")].provides_unfencing);
     assert!(cluster.options.have_fence_device);
 }
+
+#[test]
+fn dates_in_rules_of_parameters_count_where_a_location_rule_looks() {
+    // I-207: the expression on an attribute ends the rule before its date without a node.
+    let rule = "<rule id='r' score='0'><expression id='e' attribute='x' operation='not_defined'/>\
+                <date_expression id='d' operation='lt' end='1970-01-02T00:00:00Z'/></rule>";
+    let params = format!("<instance_attributes id='i'>{rule}</instance_attributes>");
+    let case = || Case::new().resources(&primitive("A", &params));
+    assert_eq!(case().load().recheck_at, None);
+    let mut cluster = case().load();
+    let (a, n1) = (rsc(&cluster, "A"), node(&cluster, "n1"));
+    cluster.recheck_params(a, n1);
+    assert_eq!(cluster.recheck_at, Some(86_400));
+}
+
+#[test]
+fn a_bundle_interleaves_if_the_defaults_say_so() {
+    let bundle = "<bundle id='B'><podman image='x' replicas='1'/></bundle>";
+    let defaults = format!("<rsc_defaults>{}</rsc_defaults>", meta("d", &[("interleave", "true")]));
+    let case = || Case::new().resources(bundle).resources(&primitive("A", ""));
+    let plain = case().load();
+    assert!(!plain.interleaves(rsc(&plain, "B")));
+    let cluster = case().more(&defaults).load();
+    assert!(cluster.interleaves(rsc(&cluster, "B")));
+    assert!(!cluster.interleaves(rsc(&cluster, "A")), "it has no instances");
+}

@@ -4,24 +4,61 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::{Element, upgrade};
-use crm_core::explain;
+use crm_core::explain::{self, Reason};
 use crm_core::rules::Moment;
-use crm_core::scheduler::model::{Cluster, NodeIx, Role};
+use crm_core::scheduler::model::{ActionIx, Cluster, NodeIx, Role};
 use crm_core::scheduler::{self, Input};
 use crm_core::transition::{AgentRef, Injections, inject, simulate};
+use serde::Serialize;
 
 use crate::configuration::Configuration;
-use crate::render::report::{Style, write_text};
-use crate::render::transition::summary;
+use crate::render::transition::{Line, RscLine, summary};
 use crate::session::Failure;
 
 /// One thing that would happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Effect {
-    /// As in a transition summary.
-    pub text: String,
+    /// `start`, `stop`, `move`, `restart`, `fence (reboot)`, ...
+    pub action: String,
+    /// The resource or the node.
+    pub subject: String,
+    /// Where: a node, or from which to which, with roles if there are some.
+    pub place: String,
+    /// It is needed and cannot be done now.
+    pub blocked: bool,
     /// Something that runs would be touched.
     pub disturbs: bool,
+    /// Why, from the nearest reason to the event.
+    pub because: Vec<Reason>,
+}
+
+impl Effect {
+    /// True if both are the same thing, whatever the reasons are.
+    fn is_like(&self, other: &Effect) -> bool {
+        let what = |e: &Effect| (e.action.clone(), e.subject.clone(), e.place.clone(), e.blocked);
+        what(self) == what(other)
+    }
+}
+
+/// Effects as lines, each with its reasons below it; those with the same reasons share them.
+pub fn write(effects: &[Effect], out: &mut String) {
+    if effects.is_empty() {
+        out.push_str("  nothing\n");
+    }
+    let wide = |of: fn(&Effect) -> &str| effects.iter().map(|e| of(e).len()).max().unwrap_or(0);
+    let (verbs, subjects) = (wide(|e| &e.action), wide(|e| &e.subject));
+    for (at, effect) in effects.iter().enumerate() {
+        let Effect { action, subject, place, .. } = effect;
+        let line = format!("  {action:verbs$}  {subject:subjects$}  {place}");
+        out.push_str(line.trim_end());
+        out.push_str(if effect.blocked { "  cannot be done now\n" } else { "\n" });
+        if effects.get(at + 1).is_some_and(|next| next.because == effect.because) {
+            continue;
+        }
+        for reason in &effect.because {
+            out.push_str(&format!("      because {reason}\n"));
+        }
+    }
 }
 
 fn now() -> i64 {
@@ -51,20 +88,35 @@ fn decide(cib: &Element) -> scheduler::Schedule {
     scheduler::schedule(&input)
 }
 
-/// Everything that would happen now.
-pub fn effects(cib: &Element) -> Vec<Effect> {
-    let schedule = decide(cib);
-    let parts = summary(&schedule.cluster).items();
-    parts
-        .iter()
-        .map(|part| {
-            let mut text = String::new();
-            write_text(&mut text, part, Style::Plain, 0);
-            let text = text.trim().trim_start_matches("* ").to_string();
-            let quiet = ["Start", "Promote", "Leave"].iter().any(|v| text.starts_with(v));
-            Effect { disturbs: !quiet, text }
-        })
-        .collect()
+/// Everything that a scheduled cluster would do.
+fn effects(cluster: &Cluster) -> Vec<Effect> {
+    let because = |action: Option<ActionIx>| {
+        action.map_or_else(Vec::new, |ix| explain::action(cluster, ix).because)
+    };
+    let effect = |line: &Line| match line {
+        Line::Node(line) => Effect {
+            action: line.task.to_lowercase(),
+            subject: line.node.clone(),
+            place: String::new(),
+            blocked: false,
+            disturbs: true,
+            because: because(Some(line.action)),
+        },
+        Line::Resource(line) => Effect {
+            action: line.verb.to_lowercase(),
+            subject: line.resource.clone(),
+            place: line.details.clone(),
+            blocked: line.blocked,
+            disturbs: disturbs(line),
+            because: because(line.action),
+        },
+    };
+    summary(cluster).lines.iter().map(effect).collect()
+}
+
+/// What is only started or promoted was not in use.
+fn disturbs(line: &RscLine) -> bool {
+    !matches!(line.verb, "Start" | "Promote")
 }
 
 /// What a change of the configuration would cause beyond what is going to happen anyway.
@@ -74,10 +126,12 @@ pub fn effects(cib: &Element) -> Vec<Effect> {
 pub fn of_change(base: &Element, new: &Configuration) -> Result<Vec<Effect>, Failure> {
     let old = base.child("configuration").cloned();
     let old = old.unwrap_or_else(|| Element::new("configuration"));
-    let squeeze = |e: &Effect| e.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let before: Vec<String> = effects(&document(base, &old)?).iter().map(squeeze).collect();
-    let after = effects(&document(base, new.root())?);
-    Ok(after.into_iter().filter(|e| !before.contains(&squeeze(e))).collect())
+    let foreseen = |configuration: &Element| {
+        document(base, configuration).map(|cib| effects(&decide(&cib).cluster))
+    };
+    let (before, mut after) = (foreseen(&old)?, foreseen(new.root())?);
+    after.retain(|effect| !before.iter().any(|other| other.is_like(effect)));
+    Ok(after)
 }
 
 /// An event to pretend.
@@ -131,7 +185,7 @@ pub fn pretend(base: &Element, event: &Event) -> Result<Outcome, Failure> {
     inject(&mut cib, &injections, &agent_of, at)
         .map_err(|e| Failure::from(format!("simulate: {e}")))?;
     let schedule = decide(&cib);
-    let effects = effects(&cib);
+    let effects = effects(&schedule.cluster);
     let missing = injections.missing();
     let known = |name: &str| schedule.cluster.named(name).is_some();
     simulate(&schedule.graph, &mut cib, &known, &[], missing, at)

@@ -1,5 +1,7 @@
 //! Deleting and renaming, with everything that follows from it.
 
+use std::collections::BTreeMap;
+
 use crm_core::cib::Element;
 
 use crate::language::{Kind, is_member};
@@ -196,7 +198,41 @@ impl Configuration {
     }
 
     /// Deletes everything but the nodes.
-    pub fn erase(&mut self) {
+    ///
+    /// As crmsh does, it deletes the objects that have no members one by one, what others are
+    /// made from first; the rest follows from that. An object that went along with an earlier one
+    /// is no longer there when its turn comes: these come back, each with the one it went with.
+    pub fn erase(&mut self) -> Vec<(String, String)> {
+        let mut leaves: Vec<(u8, String)> = self
+            .objects()
+            .into_iter()
+            .filter(|o| o.kind != Kind::Node && !o.kind.is_constraint())
+            .filter(|o| !(o.kind.is_container() && o.element.children().any(is_member)))
+            .map(|o| (o.kind.rank(), o.id.to_string()))
+            .collect();
+        leaves.sort_by_key(|(rank, _)| *rank);
+        let mut went_with: BTreeMap<String, String> = BTreeMap::new();
+        let mut absent = Vec::new();
+        for (_, id) in leaves {
+            let Ok(report) = self.delete(std::slice::from_ref(&id)) else {
+                let with = went_with.remove(&id).unwrap_or_default();
+                absent.push((id, with));
+                continue;
+            };
+            for item in report {
+                if let Removed::Hanging(what) = item
+                    && let Some((_, other)) = what.split_once(':')
+                {
+                    went_with.insert(other.to_string(), id.clone());
+                }
+            }
+        }
+        self.clear();
+        absent
+    }
+
+    /// Drops whatever is left beside the nodes: constraints on patterns, empty containers.
+    fn clear(&mut self) {
         for section in self.root.children_mut() {
             if section.name() != "nodes" {
                 section.nodes_mut().clear();
@@ -263,7 +299,7 @@ fn rename_references(constraint: &mut Element, old: &str, new: &str) {
 
 /// A resource is named once; the last mention counts.
 fn drop_repeated(constraint: &mut Element) {
-    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    let mut counts = BTreeMap::<String, usize>::new();
     for id in references(constraint) {
         *counts.entry(id.to_string()).or_default() += 1;
     }

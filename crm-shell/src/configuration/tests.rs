@@ -89,3 +89,15 @@ fn one_monitor_for_each_interval() {
     assert!(run(&mut c, "monitor a 10000ms").is_err());
     assert!(listing(&c).contains("op monitor interval=10s timeout=5s"));
 }
+
+#[test]
+fn erase_names_what_went_along_with_something_else() {
+    let mut c = configuration(&format!(
+        "{BASE}group g a b\nrsc_template t Dummy\nprimitive u @t\nlocation l g 1: n1\ntag x a d\n\
+         property stonith-enabled=false\n"
+    ));
+    let went = |id: &str, with: &str| (id.to_string(), with.to_string());
+    assert_eq!(c.erase(), [went("u", "t"), went("x", "d")]);
+    assert_eq!(c.objects().len(), 1, "{}", listing(&c));
+    assert!(c.erase().is_empty());
+}

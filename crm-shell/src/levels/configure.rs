@@ -452,7 +452,11 @@ fn erase(session: &mut Session, call: &Call<'_>) -> Outcome {
             if let Some(o) = up.filter(|_| !force) {
                 return Err(format!("resource {} is running; nothing was erased", o.id).into());
             }
-            editor.now.erase();
+            // Everything is gone, as it should be, so that this fails nothing.
+            for (id, with) in editor.now.erase() {
+                let text = format!("object {id} does not exist any more: it went with {with}");
+                session.printer.say(&Message::error(text).at(call.place(0)));
+            }
         }
     }
     Ok(())

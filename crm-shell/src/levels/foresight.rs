@@ -1,7 +1,7 @@
 //! Commands about what would happen, and why things are as they are.
 
 use crate::editor::{self, open};
-use crate::foresee::{self, Effect, Event, Outcome as Foreseen};
+use crate::foresee::{self, Event, Outcome as Foreseen};
 use crate::language::is_member;
 use crate::message::Message;
 use crate::places::running;
@@ -104,14 +104,13 @@ fn place_of(
 
 fn print_outcome(session: &mut Session, outcome: &Foreseen) -> Outcome {
     if session.printer.json {
-        let effects: Vec<&str> = outcome.effects.iter().map(|e| e.text.as_str()).collect();
         let json = serde_json::json!({
-            "effects": effects, "before": outcome.before, "after": outcome.after,
+            "effects": outcome.effects, "before": outcome.before, "after": outcome.after,
         });
         return session.printer.print_json(&json);
     }
     let mut out = String::from("What would happen:\n");
-    list(&outcome.effects, &mut out);
+    foresee::write(&outcome.effects, &mut out);
     out.push_str("\nWhere everything would run:\n");
     let width = outcome.before.iter().map(|(r, _)| r.len()).max().unwrap_or(0);
     for (resource, before) in &outcome.before {
@@ -121,15 +120,6 @@ fn print_outcome(session: &mut Session, outcome: &Foreseen) -> Outcome {
     }
     session.printer.print(&out);
     Ok(())
-}
-
-fn list(effects: &[Effect], out: &mut String) {
-    if effects.is_empty() {
-        out.push_str("  nothing\n");
-    }
-    for effect in effects {
-        out.push_str(&format!("  {}\n", effect.text));
-    }
 }
 
 /// `configure simulate`: what the changes would cause.
@@ -151,7 +141,7 @@ pub fn preview(session: &mut Session) -> Outcome {
     let mut out = crate::diff::configurations(&editor.start, &editor.now);
     let effects = foresee::of_change(&editor.base, &editor.now)?;
     out.push_str("\nWhat it would cause:\n");
-    list(&effects, &mut out);
+    foresee::write(&effects, &mut out);
     if let (false, Some(editor)) = (session.interactive, &mut session.editor) {
         // The end of a batch must not commit what it only wanted to see.
         editor.now = editor.pending.clone().unwrap_or_else(|| editor.start.clone());
@@ -174,7 +164,7 @@ pub fn agreed(session: &mut Session) -> Result<bool, Failure> {
     let effects = foresee::of_change(&editor.base, &editor.now)?;
     if !effects.is_empty() {
         out.push_str("\nThis will cause:\n");
-        list(&effects, &mut out);
+        foresee::write(&effects, &mut out);
     }
     session.printer.print(&out);
     if effects.iter().any(|e| e.disturbs) {

@@ -354,8 +354,8 @@ fn arrive(session: &mut Session, id: &str, node: &str) -> Outcome {
     if let Some(effect) = away.iter().find(|e| e.disturbs) {
         session.warn(format!(
             "{id} runs on {node} and stays there only with the constraint cli-prefer-{id} \
-             (else: {}); 'resource clear {id}' takes it back",
-            effect.text
+             (else: {} {} {}); 'resource clear {id}' takes it back",
+            effect.action, effect.subject, effect.place
         ));
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use crm_core::cib::Element;
 use crm_core::scheduler::model::{
-    Action, Cluster, Key, MultipleActive, NodeIx, Requires, Role, RscIx, Task, Variant,
+    Action, ActionIx, Cluster, Key, MultipleActive, NodeIx, Requires, Role, RscIx, Task, Variant,
 };
 
 use crate::render::report::Part;
@@ -16,6 +16,8 @@ pub struct NodeLine {
     pub node: String,
     /// Why.
     pub reason: String,
+    /// What is done to it.
+    pub action: ActionIx,
 }
 
 /// A line about a resource.
@@ -29,6 +31,10 @@ pub struct RscLine {
     pub details: String,
     /// What follows them.
     pub suffix: Option<String>,
+    /// The action that the line is about, if there is one.
+    pub action: Option<ActionIx>,
+    /// It is needed and cannot be done now.
+    pub blocked: bool,
     /// The same as attributes of an XML element.
     attributes: Vec<(&'static str, String)>,
 }
@@ -106,7 +112,8 @@ impl Summary {
 }
 
 fn node_lines(cluster: &Cluster) -> Vec<Line> {
-    let line = |action: &Action| {
+    let line = |ix: ActionIx| {
+        let action = &cluster[ix];
         let node = action.node?;
         let task = match &action.key {
             Key::Fence(_, operation) => format!("Fence ({operation})"),
@@ -121,9 +128,9 @@ fn node_lines(cluster: &Cluster) -> Vec<Line> {
             }
             None => cluster[node].name.to_string(),
         };
-        Some(Line::Node(NodeLine { task, node, reason }))
+        Some(Line::Node(NodeLine { task, node, reason, action: ix }))
     };
-    cluster.actions.iter().rev().filter_map(line).collect()
+    (0..cluster.actions.len()).rev().map(ActionIx::next).filter_map(line).collect()
 }
 
 fn collect(cluster: &Cluster, rsc: RscIx, lines: &mut Vec<Line>) {
@@ -359,7 +366,13 @@ impl<'a> Facts<'a> {
             attributes.push(("blocked", "true".to_string()));
         }
         let resource = self.cluster[self.rsc].id.to_string();
-        RscLine { verb, resource, details, suffix, attributes }
+        let action = action.or(source).and_then(|a| self.index(a));
+        RscLine { verb, resource, details, suffix, action, blocked, attributes }
+    }
+
+    fn index(&self, action: &Action) -> Option<ActionIx> {
+        let mut all = self.cluster[self.rsc].actions.iter().copied();
+        all.find(|&ix| std::ptr::eq(&self.cluster[ix], action))
     }
 }
 

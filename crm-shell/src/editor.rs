@@ -11,6 +11,7 @@ use crate::configuration::{Configuration, merge};
 use crate::language::{Notes, Statement, Word, World, parse};
 use crate::message::{Message, Place, Severity, Source};
 use crate::session::{Checks, Failure, Outcome, Session};
+use crate::table::Level;
 
 /// A configuration that is being edited.
 pub struct Editor {
@@ -90,7 +91,13 @@ impl Editor {
 /// The CIB cannot be read.
 pub fn open(session: &mut Session) -> Result<&mut Editor, Failure> {
     if session.editor.is_none() {
-        let cib = session.access.cib()?;
+        let cib = match session.access.cib() {
+            Ok(cib) => cib,
+            Err(error) => {
+                session.lost = session.access.is_live();
+                return Err(error.into());
+            }
+        };
         if cib.attr("validate-with") == Some("none") {
             let text = "schema 'none' does not exist, so nothing is checked against one";
             let help = "set validate-with of the document to a schema, such as pacemaker-3.9";
@@ -408,15 +415,17 @@ fn write(session: &mut Session, pending: &Configuration) -> Outcome {
         match session.access.commit(&base, &wanted, &command) {
             Ok(()) => return Ok(()),
             Err(AccessError::Stale(_)) => {}
-            Err(e @ (AccessError::Lost(_) | AccessError::TimedOut(_))) => {
-                let help = "look with 'configure show' once it answers: a commit is there as a \
-                            whole or not at all; what you typed is still here";
-                return Err(Message::error(e.to_string()).help(help).into());
+            Err(e) => {
+                session.lost = session.access.is_live();
+                return Err(not_known(session, &e).unwrap_or_else(|| e.into()));
             }
-            Err(e) => return Err(e.into()),
         }
         let fresh = session.access.cib()?;
         let theirs = Configuration::new(&fresh);
+        if theirs.root() == pending.root() {
+            session.note("an earlier commit of this, which was not answered, is in force");
+            return Ok(());
+        }
         let differs = crate::diff::configurations(&start, &theirs);
         wanted = merge(start.root(), theirs.root(), pending.root()).map_err(|both| {
             let objects = both.join(", ");
@@ -434,6 +443,22 @@ fn write(session: &mut Session, pending: &Configuration) -> Outcome {
         base = fresh;
     }
     Err("not committed: others commit all the time; try again".into())
+}
+
+/// What to say if it is not known whether a commit took place, and how to go on.
+fn not_known(session: &Session, error: &AccessError) -> Option<Failure> {
+    if !matches!(error, AccessError::Lost(_) | AccessError::TimedOut(_)) {
+        return None;
+    }
+    let whole = "a commit is there as a whole or not at all";
+    let help = if !session.interactive {
+        format!("{whole}: once the daemon answers, look with 'crm configure show', and if it is not, run this again")
+    } else if session.levels.contains(&Level::Configure) {
+        format!("{whole}; what you typed is still here: once the daemon answers, 'commit' puts it in force, or says that it is already")
+    } else {
+        format!("{whole}: once the daemon answers, look with 'configure show', and if it is not, run this again")
+    };
+    Some(Message::error(format!("the commit was not answered: {error}")).help(help).into())
 }
 
 /// Before a command that works on the configuration in force: write what a batch committed.

@@ -18,6 +18,7 @@ pub mod lint;
 pub mod message;
 pub mod overview;
 pub mod places;
+pub mod progress;
 pub mod properties;
 pub mod render;
 pub mod repl;

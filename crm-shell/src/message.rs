@@ -171,6 +171,8 @@ pub struct Printer {
     pub colour: bool,
     /// Colours and tables: standard output is a terminal.
     pub fancy: bool,
+    /// Standard error is a terminal: long waits say there what they wait for.
+    pub terminal: bool,
     /// Messages as JSON, one a line.
     pub json: bool,
     /// What is printed and said instead of written, for callers that want the text.

@@ -86,6 +86,7 @@ pub fn run(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
         _ => terminal && !plain,
     };
     session.printer.colour = coloured(std::io::stderr().is_terminal());
+    session.printer.terminal = std::io::stderr().is_terminal();
     session.printer.fancy = coloured(std::io::stdout().is_terminal());
     if let Some(name) = &line.shadow
         && let Err(failure) = cib::switch(&mut session, Some(name))
@@ -133,13 +134,36 @@ fn go(session: &mut Session, line: &Line) -> u8 {
 fn batch(session: &mut Session) -> u8 {
     match read("-") {
         Ok(text) => {
-            session.run_text(Source { name: Some("stdin".into()), text });
-            session.finish()
+            session.run_text(Source { name: Some("stdin".into()), text: text.clone() });
+            let status = session.finish();
+            if session.lost && !text.trim().is_empty() {
+                keep(session, &text);
+            }
+            status
         }
         Err(text) => {
             session.printer.say(&Message::error(text));
             2
         }
+    }
+}
+
+/// A batch that the cluster did not take is written to a file, since it may be nowhere else.
+fn keep(session: &mut Session, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let directory = crate::repl::cache().unwrap_or_else(std::env::temp_dir);
+    let path = directory.join(format!("batch-{}.crm", std::process::id()));
+    let mut open = std::fs::OpenOptions::new();
+    // It may have passwords in it. A file of that name is of an earlier process with our number.
+    let written = std::fs::create_dir_all(&directory).and_then(|()| {
+        let _ = std::fs::remove_file(&path);
+        let mut file = open.write(true).create_new(true).mode(0o600).open(&path)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())
+    });
+    match written {
+        Ok(()) => session.note(format!("the batch is kept in {}", path.display())),
+        Err(e) => session.warn(format!("the batch could not be kept in {}: {e}", path.display())),
     }
 }
 

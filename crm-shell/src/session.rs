@@ -1,7 +1,7 @@
 //! One run of the shell: where it reads and writes, what is being edited, and how far it got.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::rc::Rc;
 
 use crate::access::{Access, AccessError};
@@ -132,6 +132,22 @@ impl Call<'_> {
     }
 }
 
+/// One line from the terminal, without its end; `None` at the end of the input and after Ctrl-C.
+fn answer() -> Option<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    // Byte by byte: what follows the line is for the next reader.
+    loop {
+        match nix::unistd::read(std::io::stdin(), &mut byte) {
+            Ok(0) => return None,
+            Ok(_) if byte[0] == b'\n' => return Some(String::from_utf8_lossy(&line).into_owned()),
+            Ok(_) => line.push(byte[0]),
+            Err(nix::errno::Errno::EINTR) if !crate::sys::interrupted() => {}
+            Err(_) => return None,
+        }
+    }
+}
+
 /// One run of the shell.
 pub struct Session {
     /// The CIB, in a cluster or a file.
@@ -158,6 +174,9 @@ pub struct Session {
     pub template: Option<String>,
     /// The status that `cibstatus` works on.
     pub trial: Option<Trial>,
+    /// The cluster did not take what a batch wanted: it is not there, or went away meanwhile. The
+    /// batch goes no further.
+    pub lost: bool,
     /// Leave.
     pub quit: bool,
 }
@@ -178,6 +197,7 @@ impl Session {
             history: History::default(),
             template: None,
             trial: None,
+            lost: false,
             quit: false,
         }
     }
@@ -237,11 +257,7 @@ impl Session {
         loop {
             let mut out = std::io::stdout().lock();
             let _ = write!(out, "{question} (y/n)? ").and_then(|()| out.flush());
-            let mut line = String::new();
-            match std::io::stdin().lock().read_line(&mut line) {
-                Ok(n) if n > 0 => {}
-                _ => return false,
-            }
+            let Some(line) = answer() else { return false };
             match line.trim().to_ascii_lowercase().as_str() {
                 "y" | "yes" => return true,
                 "n" | "no" => return false,
@@ -256,7 +272,7 @@ impl Session {
         for line in lines(&source.text) {
             let line = line.split(&source.text);
             self.run_line(&source, line);
-            if self.quit {
+            if self.quit || (self.lost && !self.interactive) {
                 break;
             }
         }

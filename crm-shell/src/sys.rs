@@ -1,6 +1,48 @@
 //! The one place of this crate where the compiler cannot check the contract.
 #![allow(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn note(_signal: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+}
+
+/// True if Ctrl-C was pressed since [`Interrupts::noted`] was called last.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// While it lives, Ctrl-C is noted and does not end the process. Programs that are started
+/// meanwhile end by it as ever.
+pub struct Interrupts {
+    before: SigAction,
+}
+
+impl Interrupts {
+    /// Begins; with `always` every Ctrl-C is noted, else only the first one, so that a second one
+    /// ends what hangs. `None` if the system refuses.
+    pub fn noted(always: bool) -> Option<Interrupts> {
+        INTERRUPTED.store(false, Ordering::SeqCst);
+        let flags = if always { SaFlags::empty() } else { SaFlags::SA_RESETHAND };
+        let action = SigAction::new(SigHandler::Handler(note), flags, SigSet::empty());
+        // SAFETY: the handler only stores into an atomic, which it may do at any moment.
+        let before = unsafe { sigaction(Signal::SIGINT, &action) };
+        before.ok().map(|before| Interrupts { before })
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        // SAFETY: puts back what was there. There is nothing to be done if that is refused.
+        let _ = unsafe { sigaction(Signal::SIGINT, &self.before) };
+    }
+}
+
 /// Lets the heap grow by `bytes` at once, and asks the kernel to back that with large pages.
 ///
 /// A large document becomes tens of thousands of small pages, and the kernel takes about 1 µs for
@@ -8,8 +50,6 @@
 /// Advice only: where it cannot be had, everything works as before.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn expect_allocations(bytes: u64) {
-    use nix::libc;
-
     /// The most that is asked for at once; the allocator takes an `int`.
     const MOST: u64 = 1 << 30;
     /// Large pages of x86-64 and of most others; only the advice depends on it.

@@ -193,7 +193,7 @@ fn interrupt() -> Result<(), Failed> {
     t.line("property cluster-name=two")?;
     t.prompt("configure*1# ")?;
     t.press("garbage\x03")?;
-    t.expect("1 changes are not committed")?;
+    t.expect("1 change is not committed")?;
     t.prompt("configure*1# ")?;
     t.line("commit")?;
     t.prompt("configure# ")?;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::access::AccessError;
 use crate::message::Message;
+use crate::progress::Progress;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Command};
 
@@ -178,29 +179,32 @@ const WAIT: Duration = Duration::from_secs(120);
 /// # Errors
 /// It does not become idle in time, or there is no cluster.
 pub fn wait_idle(session: &mut Session) -> Outcome {
-    if !session.access.is_live() {
-        return Ok(());
-    }
-    if !session.printer.colour || session.printer.json {
-        session.access.state(Some(WAIT))?;
+    if session.access.is_live() { idle_within(session, WAIT) } else { Ok(()) }
+}
+
+/// Waits until the running cluster is idle.
+fn idle_within(session: &mut Session, limit: Duration) -> Outcome {
+    let line = Progress::begin(&session.printer, "waiting for the cluster");
+    if !line.is_shown() {
+        session.access.state(Some(limit))?;
         return Ok(());
     }
     // On a terminal the wait is cut into looks, so that something can be said meanwhile.
-    let line = indicatif::ProgressBar::new_spinner();
     let begin = Instant::now();
-    let outcome = loop {
-        match session.access.state(Some(Duration::from_millis(300))) {
-            Err(AccessError::TimedOut(_)) if begin.elapsed() < WAIT => {}
-            outcome => break outcome,
+    loop {
+        let left = limit.saturating_sub(begin.elapsed());
+        match session.access.state(Some(left.min(Duration::from_millis(300)))) {
+            Err(AccessError::TimedOut(_)) if crate::sys::interrupted() => {
+                let text = "not waited for any longer; the cluster goes on with it";
+                return Err(Message::error(text).help("'status' shows how far it is").into());
+            }
+            Err(AccessError::TimedOut(_)) if begin.elapsed() < limit => {}
+            outcome => return Ok(outcome.map(drop)?),
         }
         let steps = crate::status::look_at(session)?.plan.steps;
         let next = steps.first().map_or(String::new(), |s| format!(", now: {}", s.text));
-        line.set_message(format!("waiting for the cluster: {} steps left{next}", steps.len()));
-        line.tick();
-    };
-    line.finish_and_clear();
-    outcome?;
-    Ok(())
+        line.say(format!("waiting for the cluster: {} steps left{next}", steps.len()));
+    }
 }
 
 fn status(session: &mut Session, _call: &Call<'_>) -> Outcome {
@@ -262,6 +266,7 @@ fn restart(session: &mut Session, call: &Call<'_>) -> Outcome {
     let before = session.access.state(None)?.incarnation;
     session.access.shutdown(Some(RESTART_WITHIN))?;
     // What an agent is doing runs to its end first. A supervisor may be faster than this loop.
+    let line = Progress::begin(&session.printer, "waiting for the daemon to end");
     let end = Instant::now() + RESTART_WITHIN / 2;
     while session.access.state(None).is_ok_and(|s| s.incarnation == before) {
         if Instant::now() >= end {
@@ -272,15 +277,19 @@ fn restart(session: &mut Session, call: &Call<'_>) -> Outcome {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    drop(line);
     start(session, call)
 }
 
 fn wait_until_up(session: &mut Session, limit: Duration) -> Outcome {
+    let _line = Progress::begin(&session.printer, "waiting for the daemon");
     let end = Instant::now() + limit;
     loop {
         match session.access.state(None) {
             Ok(_) => return Ok(()),
-            Err(AccessError::NoDaemon { .. }) if Instant::now() < end => {
+            Err(AccessError::NoDaemon { .. })
+                if Instant::now() < end && !crate::sys::interrupted() =>
+            {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(e) => return Err(e.into()),
@@ -300,14 +309,12 @@ fn seconds(call: &Call<'_>, default: u64) -> Result<Duration, Failure> {
 fn wait_for_startup(session: &mut Session, call: &Call<'_>) -> Outcome {
     let limit = seconds(call, 120)?;
     wait_until_up(session, limit)?;
-    session.access.state(Some(limit))?;
-    Ok(())
+    idle_within(session, limit)
 }
 
 fn wait(session: &mut Session, call: &Call<'_>) -> Outcome {
     let limit = seconds(call, 120)?;
-    session.access.state(Some(limit))?;
-    Ok(())
+    idle_within(session, limit)
 }
 
 fn health(session: &mut Session, _call: &Call<'_>) -> Outcome {

@@ -6,6 +6,7 @@ use crm_messaging::proto::{AttributeUpdate, CleanupRequest, FenceRequest};
 use crate::editor::{self, open};
 use crate::levels::resource::change;
 use crate::message::Message;
+use crate::progress::Progress;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Argument, Command};
 
@@ -290,8 +291,10 @@ fn fence(session: &mut Session, call: &Call<'_>) -> Outcome {
         }
         return Ok(());
     }
+    let line = Progress::begin(&session.printer, format!("waiting for the fencing of {node}"));
     let request = FenceRequest { node, action: "reboot".into(), ..FenceRequest::default() };
     let said = session.access.fence(&request)?;
+    drop(line);
     session.printer.print(&said);
     Ok(())
 }

@@ -6,7 +6,6 @@ mod helper;
 
 use std::path::PathBuf;
 
-use nix::sys::signal::{SigSet, Signal};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor as LineEditor};
@@ -14,6 +13,7 @@ use rustyline::{Config, Editor as LineEditor};
 use crate::editor::Editor;
 use crate::message::{Message, Source};
 use crate::session::{Failure, Session};
+use crate::sys::Interrupts;
 use crate::table::Level;
 
 pub use complete::{Candidate, candidates};
@@ -77,31 +77,36 @@ pub fn run(session: &mut Session) -> u8 {
     session.finish()
 }
 
-/// Runs one line. While changes are not committed, Ctrl-C cannot take them away.
+/// Runs one line. Ctrl-C ends a wait; while changes are not committed, it cannot take them away.
 fn carry_out(session: &mut Session, line: String) {
     let guard = session.editor.as_ref().is_some_and(Editor::is_changed);
-    let mut interrupt = SigSet::empty();
-    interrupt.add(Signal::SIGINT);
-    let blocked = guard && interrupt.thread_block().is_ok();
+    let noted = Interrupts::noted(guard);
     session.run_text(Source { name: None, text: line });
-    if blocked {
-        let _ = interrupt.thread_unblock();
+    drop(noted);
+    if crate::sys::interrupted() {
+        interrupted(session);
     }
 }
 
 fn interrupted(session: &mut Session) {
-    let changes = session.editor.as_ref().map_or(0, Editor::changes);
-    if changes > 0 {
-        let text = format!("{changes} changes are not committed; 'commit', or 'quit' to leave");
-        session.printer.say(&Message::info(text));
-    }
+    let text = match session.editor.as_ref().map_or(0, Editor::changes) {
+        0 => return,
+        1 => "1 change is not committed; 'commit', or 'quit' to leave".to_string(),
+        n => format!("{n} changes are not committed; 'commit', or 'quit' to leave"),
+    };
+    session.printer.say(&Message::info(text));
 }
 
-fn history_file() -> Option<PathBuf> {
+/// Where the shell keeps what it may lose: `crm` in the user's cache.
+pub fn cache() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let base =
         cache.or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")))?;
-    Some(base.join("crm").join("history"))
+    Some(base.join("crm"))
+}
+
+fn history_file() -> Option<PathBuf> {
+    Some(cache()?.join("history"))
 }
 
 fn save_history(lines: &mut LineEditor<Helper, FileHistory>, file: &PathBuf) {

@@ -366,7 +366,9 @@ impl<'a> Facts<'a> {
             attributes.push(("blocked", "true".to_string()));
         }
         let resource = self.cluster[self.rsc].id.to_string();
-        let action = action.or(source).and_then(|a| self.index(a));
+        // What stops because it cannot start again is explained by what holds the start.
+        let start = self.start.filter(|_| verb == "Stop" && self.start_blocked());
+        let action = start.or(action).or(source).and_then(|a| self.index(a));
         RscLine { verb, resource, details, suffix, action, blocked, attributes }
     }
 

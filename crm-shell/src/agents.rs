@@ -11,9 +11,10 @@ use crm_lrm::calls::Surroundings;
 use crm_lrm::operation::AgentName;
 use crm_lrm::standalone::Standalone;
 use crm_lrm::{AgentPaths, BuiltIn, Catalog};
+use serde::Serialize;
 
 /// A parameter of an agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
@@ -32,7 +33,7 @@ pub struct Parameter {
 }
 
 /// An operation that an agent supports, with the advice it gives.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Operation {
     /// Its name.
     pub name: String,

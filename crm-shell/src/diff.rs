@@ -1,33 +1,112 @@
 //! The difference between two configurations, object by object, in the language.
 
-use crate::configuration::Configuration;
+use serde::Serialize;
 
-/// Lines with `-` and `+` for what went and what came.
-pub fn configurations(old: &Configuration, new: &Configuration) -> String {
-    let mut out = String::new();
-    let (before, after) = (listing(old), listing(new));
-    for (id, text) in &before {
-        if !after.iter().any(|(i, _)| i == id) {
-            mark('-', text, &mut out);
-        }
+use crate::configuration::Configuration;
+use crate::language::Style;
+
+/// What has become of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It went.
+    Removed,
+    /// It came.
+    Added,
+    /// It is another one.
+    Changed,
+}
+
+/// An object that is not the same in two configurations. Values that are to be hidden are masked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// What has become of it.
+    pub change: Fate,
+    /// `primitive`, `location`, ...
+    pub kind: &'static str,
+    /// Its name.
+    pub id: String,
+    /// Its statement as it was.
+    pub before: Option<String>,
+    /// Its statement as it is.
+    pub after: Option<String>,
+    /// The difference, line by line.
+    #[serde(skip)]
+    text: String,
+}
+
+/// Lines with `-` and `+` for what went and what came; the values of parameters that fit one of
+/// the patterns are masked, and a change of them is seen all the same.
+pub fn configurations(old: &Configuration, new: &Configuration, hidden: &[String]) -> String {
+    changes(old, new, hidden).into_iter().map(|c| c.text).collect()
+}
+
+/// The same, object by object: what went first.
+pub fn changes(old: &Configuration, new: &Configuration, hidden: &[String]) -> Vec<Change> {
+    let (before, after) = (listing(old, hidden), listing(new, hidden));
+    let same = |a: &Listed, b: &Listed| a.kind == b.kind && a.id == b.id;
+    let mut out = Vec::new();
+    for was in before.iter().filter(|b| !after.iter().any(|a| same(a, b))) {
+        let mut text = String::new();
+        mark('-', &was.masked, &mut text);
+        out.push(was.change(Fate::Removed, Some(was.masked.clone()), None, text));
     }
-    for (id, text) in &after {
-        match before.iter().find(|(i, _)| i == id) {
-            None => mark('+', text, &mut out),
-            Some((_, was)) if was != text => lines(was, text, &mut out),
+    for is in &after {
+        let mut text = String::new();
+        match before.iter().find(|b| same(b, is)) {
+            None => {
+                mark('+', &is.masked, &mut text);
+                out.push(is.change(Fate::Added, None, Some(is.masked.clone()), text));
+            }
+            Some(was) if was.plain != is.plain => {
+                lines(was, is, &mut text);
+                let (a, b) = (Some(was.masked.clone()), Some(is.masked.clone()));
+                out.push(is.change(Fate::Changed, a, b, text));
+            }
             Some(_) => {}
         }
     }
     out
 }
 
-fn listing(configuration: &Configuration) -> Vec<(String, String)> {
+/// A statement as it is, to be compared, and as it may be shown.
+struct Listed {
+    kind: &'static str,
+    id: String,
+    plain: String,
+    masked: String,
+}
+
+impl Listed {
+    /// A text with nothing to hide.
+    fn of(text: &str) -> Listed {
+        Listed { kind: "", id: String::new(), plain: text.into(), masked: text.into() }
+    }
+
+    fn change(
+        &self,
+        change: Fate,
+        before: Option<String>,
+        after: Option<String>,
+        text: String,
+    ) -> Change {
+        Change { change, kind: self.kind, id: self.id.clone(), before, after, text }
+    }
+}
+
+fn listing(configuration: &Configuration, hidden: &[String]) -> Vec<Listed> {
     let style = configuration.style();
+    let masking = Style { hidden: hidden.to_vec(), ..configuration.style() };
     let all = configuration.select(&[], configuration);
     let objects = all.map(|s| s.objects).unwrap_or_default();
     objects
         .iter()
-        .map(|o| (format!("{} {}", o.kind.keyword(), o.id), configuration.show(o, &style)))
+        .map(|o| Listed {
+            kind: o.kind.keyword(),
+            id: o.id.to_string(),
+            plain: configuration.show(o, &style),
+            masked: configuration.show(o, &masking),
+        })
         .collect()
 }
 
@@ -38,11 +117,16 @@ fn mark(sign: char, text: &str, out: &mut String) {
 }
 
 /// The lines of one object: what is common stays, the rest is marked.
-fn lines(old: &str, new: &str, out: &mut String) {
-    let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let bare = |l: &&str| l.trim_end_matches(" \\").to_string();
-    let (x, y): (Vec<String>, Vec<String>) =
-        (a.iter().map(bare).collect(), b.iter().map(bare).collect());
+fn lines(old: &Listed, new: &Listed, out: &mut String) {
+    let split = |l: &Listed| -> Vec<String> { l.masked.lines().map(str::to_string).collect() };
+    let bare = |l: &Listed| -> Vec<String> {
+        l.plain.lines().map(|l| l.trim_end_matches(" \\").to_string()).collect()
+    };
+    let (a, b, mut x, mut y) = (split(old), split(new), bare(old), bare(new));
+    if a.len() != x.len() || b.len() != y.len() {
+        // A hidden value of several lines: what is shown has to do.
+        (x, y) = (a.clone(), b.clone());
+    }
     for edit in edits(&x, &y) {
         out.push_str(&match edit {
             Edit::Same(j) => format!("  {}\n", b[j]),
@@ -55,7 +139,7 @@ fn lines(old: &str, new: &str, out: &mut String) {
 /// Two texts, line by line; what is common is left out.
 pub fn texts(old: &str, new: &str) -> String {
     let mut out = String::new();
-    lines(old, new, &mut out);
+    lines(&Listed::of(old), &Listed::of(new), &mut out);
     let changed = out.lines().filter(|l| !l.starts_with("  "));
     changed.map(|l| format!("{l}\n")).collect()
 }
@@ -150,6 +234,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_changed_password_is_seen_and_not_shown() {
+        let of = |value: &str| {
+            let text = format!(
+                "<cib><configuration><resources><primitive id='p' class='ocf' provider='x' \
+                 type='T'><instance_attributes id='s'><nvpair id='n' name='passwd' \
+                 value='{value}'/></instance_attributes></primitive></resources></configuration></cib>"
+            );
+            Configuration::new(&crm_core::cib::parse(&text).unwrap())
+        };
+        let hidden = ["passw*".to_string()];
+        let text = configurations(&of("one"), &of("two"), &hidden);
+        assert!(text.contains("- \tparams passwd=\"******\"\n+ \tparams"), "{text}");
+        assert!(!text.contains("one") && !text.contains("two"), "{text}");
+        assert!(configurations(&of("one"), &of("one"), &hidden).is_empty());
+    }
+
+    #[test]
     fn words_are_marked_in_changed_lines_only() {
         let (old, new) = ("a b c\nsame\nx", "a q c\nsame\nx y");
         assert_eq!(words(old, new), "a [-b-] {+q+} c\n[-x-]{+x+} {+y+}\n");
@@ -161,8 +262,8 @@ mod tests {
     fn changed_lines_are_marked() {
         let mut out = String::new();
         lines(
-            "primitive a Dummy \\\n\tparams x=1",
-            "primitive a Dummy \\\n\tparams x=2 \\\n\tmeta y=1",
+            &Listed::of("primitive a Dummy \\\n\tparams x=1"),
+            &Listed::of("primitive a Dummy \\\n\tparams x=2 \\\n\tmeta y=1"),
             &mut out,
         );
         assert_eq!(

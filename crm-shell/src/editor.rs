@@ -189,7 +189,22 @@ pub fn define(session: &mut Session, words: &[Word], source: &Rc<Source>) -> Out
         })
         .collect();
     missing.iter().for_each(|m| session.printer.say(m));
+    unmask(session, &added.id)?;
     check_object(session, &added.id)
+}
+
+/// What was typed or loaded may come from a listing in which secrets are masked: a masked value
+/// stands for the one in force.
+///
+/// # Errors
+/// There is none in force that it could stand for.
+pub fn unmask(session: &mut Session, id: &str) -> Outcome {
+    let hidden = crate::levels::configure::hidden(session);
+    let Some(editor) = &mut session.editor else { return Ok(()) };
+    let Some(name) = editor.now.unmask(id, &editor.start, &hidden) else { return Ok(()) };
+    let text = format!("{id}: the value of {name} is masked, and there is none in force for it");
+    let place = editor.place_of(id, Some(&name));
+    Err(Message::error(text).at(place).help("give the value itself").into())
 }
 
 /// A parameter `a-b` of an agent that has `a_b` means that one.
@@ -426,7 +441,8 @@ fn write(session: &mut Session, pending: &Configuration) -> Outcome {
             session.note("an earlier commit of this, which was not answered, is in force");
             return Ok(());
         }
-        let differs = crate::diff::configurations(&start, &theirs);
+        let hidden = crate::levels::configure::hidden(session);
+        let differs = crate::diff::configurations(&start, &theirs, &hidden);
         wanted = merge(start.root(), theirs.root(), pending.root()).map_err(|both| {
             let objects = both.join(", ");
             let text =
@@ -452,11 +468,17 @@ fn not_known(session: &Session, error: &AccessError) -> Option<Failure> {
     }
     let whole = "a commit is there as a whole or not at all";
     let help = if !session.interactive {
-        format!("{whole}: once the daemon answers, look with 'crm configure show', and if it is not, run this again")
+        format!(
+            "{whole}: once the daemon answers, look with 'crm configure show', and if it is not, run this again"
+        )
     } else if session.levels.contains(&Level::Configure) {
-        format!("{whole}; what you typed is still here: once the daemon answers, 'commit' puts it in force, or says that it is already")
+        format!(
+            "{whole}; what you typed is still here: once the daemon answers, 'commit' puts it in force, or says that it is already"
+        )
     } else {
-        format!("{whole}: once the daemon answers, look with 'configure show', and if it is not, run this again")
+        format!(
+            "{whole}: once the daemon answers, look with 'configure show', and if it is not, run this again"
+        )
     };
     Some(Message::error(format!("the commit was not answered: {error}")).help(help).into())
 }

@@ -2,7 +2,7 @@
 
 use crm_core::cib::Element;
 
-use crate::agents::Agents;
+use crate::agents::{Agents, Metadata};
 use crate::configuration::{Configuration, Object, milliseconds, references};
 use crate::language::Kind;
 use crate::language::vocabulary::boolean;
@@ -39,6 +39,7 @@ pub fn check(configuration: &Configuration, agents: &mut dyn Agents) -> Vec<Find
                 monitors(configuration, &object, &mut out);
                 timeouts(configuration, &object, agents, &mut out);
                 leftovers(&object, &mut out);
+                director(configuration, &object, &mut out);
             }
             Kind::Clone | Kind::Master => promotable(configuration, &object, &mut out),
             Kind::Location if object.id.starts_with("cli-") => out.push(finding(
@@ -126,6 +127,9 @@ fn monitors(configuration: &Configuration, object: &Object<'_>, out: &mut Vec<Fi
     }
 }
 
+/// How long an operation may take of which nothing is said.
+const DEFAULT_TIMEOUT: &str = "20s";
+
 fn timeouts(
     configuration: &Configuration,
     object: &Object<'_>,
@@ -136,10 +140,26 @@ fn timeouts(
     let class = resolved.attr("class").unwrap_or("ocf");
     let kind = resolved.attr("type").unwrap_or_default();
     let Some(metadata) = agents.metadata(class, resolved.attr("provider"), kind) else { return };
-    for op in operations(&resolved).filter(|o| o.attr("name") == Some("stop")) {
+    if class == "stonith" {
+        fencing(configuration, object, &resolved, &metadata, out);
+        return;
+    }
+    let sets = configuration.objects();
+    let sets = sets.iter().filter(|o| o.kind == Kind::OpDefaults);
+    let mut pairs = sets.flat_map(|o| o.element.children());
+    let default = pairs.find(|p| p.attr("name") == Some("timeout")).and_then(|p| p.attr("value"));
+    let default = default.unwrap_or(DEFAULT_TIMEOUT).to_string();
+    let mut stops: Vec<String> = operations(&resolved)
+        .filter(|o| o.attr("name") == Some("stop"))
+        .map(|o| o.attr("timeout").map_or(default.clone(), str::to_string))
+        .collect();
+    if stops.is_empty() {
+        stops.push(default);
+    }
+    for own in stops {
         let advised = metadata.operation("stop", None, None).and_then(|a| a.timeout.as_deref());
-        if let (Some(own), Some(advised)) = (op.attr("timeout"), advised)
-            && milliseconds(own).zip(milliseconds(advised)).is_some_and(|(o, a)| o < a)
+        if let Some(advised) = advised
+            && milliseconds(&own).zip(milliseconds(advised)).is_some_and(|(o, a)| o < a)
         {
             out.push(finding(
                 "short-stop",
@@ -148,6 +168,102 @@ fn timeouts(
                 "'configure default-timeouts' sets what the agents advise",
             ));
         }
+    }
+}
+
+/// A device that may need longer than it is given is cut off, and the fencing has failed.
+fn fencing(
+    configuration: &Configuration,
+    object: &Object<'_>,
+    resolved: &Element,
+    metadata: &Metadata,
+    out: &mut Vec<Finding>,
+) {
+    let parameter = |name: &str| {
+        let sets = resolved.children().filter(|c| c.name() == "instance_attributes");
+        let mut pairs = sets.flat_map(Element::children);
+        let set = pairs.find(|p| p.attr("name") == Some(name)).and_then(|p| p.attr("value"));
+        set.map(str::to_string)
+    };
+    let known = |name: &str| {
+        parameter(name).or_else(|| metadata.parameter(name).and_then(|p| p.default.clone()))
+    };
+    let property = |name: &str| {
+        let default = crate::properties::find(name).map(|p| p.default);
+        configuration.property(name).or(default).unwrap_or_default().to_string()
+    };
+    let action = property("stonith-action");
+    let given = parameter(&format!("pcmk_{action}_timeout"));
+    let from =
+        if given.is_some() { format!("pcmk_{action}_timeout") } else { "stonith-timeout".into() };
+    let given = given.unwrap_or_else(|| property("stonith-timeout"));
+    let advised = metadata.operation(&action, None, None).and_then(|a| a.timeout.clone());
+    // What fence agents say of themselves: how long the power may take, and what they wait beside.
+    let seconds = |name: &str| known(name).and_then(|v| milliseconds(&v)).unwrap_or(0);
+    let own: u64 = ["power_timeout", "power_wait", "delay"].into_iter().map(seconds).sum();
+    let needed = advised.and_then(|a| milliseconds(&a)).unwrap_or(0).max(own);
+    if milliseconds(&given).is_some_and(|g| g < needed) {
+        out.push(finding(
+            "slow-fencing",
+            object.id,
+            format!(
+                "the device may need {} s to {action} a node, and {from} gives it {given}: it is cut \
+                 off, and the node stays unclean",
+                needed / 1000
+            ),
+            "raise stonith-timeout, or the pcmk_..._timeout of the device",
+        ));
+    }
+}
+
+/// The agent that fills the kernel's table of virtual services.
+const DIRECTOR: &str = "ldirectord";
+
+/// The address of an ipvs director: a node that does not have it must not answer ARP for it, or
+/// with direct routing connections go astray.
+fn director(configuration: &Configuration, object: &Object<'_>, out: &mut Vec<Finding>) {
+    let kind = |e: &Element| {
+        let resolved = configuration.resolved(e);
+        resolved.and_then(|r| r.attr("type").map(str::to_string)).unwrap_or_default()
+    };
+    if kind(object.element) != "IPaddr2" {
+        return;
+    }
+    let hides = configuration.value(object.id, "instance_attributes", "lvs_support");
+    if hides.and_then(boolean) == Some(true) {
+        return;
+    }
+    let all = configuration.objects();
+    // What is said of a member is said of the group around it.
+    let whole = |o: &Object<'_>| {
+        let outer = o.parent.filter(|p| p.name() == "group").and_then(Element::id);
+        outer.unwrap_or(o.id).to_string()
+    };
+    let mine = whole(object);
+    let beside = |o: &&Object<'_>| {
+        let theirs = whole(o);
+        theirs == mine
+            || all.iter().any(|c| {
+                let named = references(c.element);
+                let names = |id: &str, outer: &str| named.iter().any(|n| *n == id || *n == outer);
+                c.kind == Kind::Colocation && names(o.id, &theirs) && names(object.id, &mine)
+            })
+    };
+    let director = all
+        .iter()
+        .filter(|o| o.kind == Kind::Primitive && kind(o.element) == DIRECTOR)
+        .find(beside);
+    if let Some(director) = director {
+        out.push(finding(
+            "lvs-arp",
+            object.id,
+            format!(
+                "the address of the director {} has no lvs_support: with direct routing a node that \
+                 is a real server, too, answers ARP for it",
+                director.id
+            ),
+            "set lvs_support=true, and on real servers the sysctls arp_ignore=1 and arp_announce=2",
+        ));
     }
 }
 
@@ -265,11 +381,13 @@ fn grouped(configuration: &Configuration, object: &Object<'_>, out: &mut Vec<Fin
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::agents::Installed;
     use crate::language::{Content, NoWorld, Notes, lines, parse};
 
-    fn rules(text: &str) -> Vec<&'static str> {
+    fn configuration(text: &str) -> Configuration {
         let cib = crm_core::cib::parse("<cib><configuration><crm_config/><nodes/><resources/><constraints/></configuration></cib>").unwrap();
         let mut c = Configuration::new(&cib);
         for line in lines(text) {
@@ -277,7 +395,12 @@ mod tests {
                 c.add(parse(&words, &NoWorld, &Notes::default()).unwrap()).unwrap();
             }
         }
-        check(&c, &mut Installed::new(&[])).into_iter().map(|f| f.rule).collect()
+        c
+    }
+
+    fn rules(text: &str) -> Vec<&'static str> {
+        let all = check(&configuration(text), &mut Installed::new(&[]));
+        all.into_iter().map(|f| f.rule).collect()
     }
 
     #[test]
@@ -299,6 +422,74 @@ mod tests {
             assert!(all.contains(&rule), "{rule} {all:?}");
         }
         assert!(rules("property stonith-enabled=false").contains(&"no-fencing"));
+    }
+
+    #[test]
+    fn an_address_of_a_director_must_be_silent_where_it_is_not() {
+        let ops = "op monitor interval=9s";
+        let text = |parameters: &str, end: &str| {
+            format!(
+                "primitive ip ocf:x:IPaddr2 params ip=192.0.2.1 {parameters} {ops}\n\
+                 primitive d ocf:x:ldirectord {ops}\nprimitive w ocf:x:web {ops}\n{end}\n"
+            )
+        };
+        for end in ["group g ip d", "group g d w\ncolocation c inf: g ip"] {
+            assert!(rules(&text("", end)).contains(&"lvs-arp"), "{end}");
+            assert!(!rules(&text("lvs_support=true", end)).contains(&"lvs-arp"), "{end}");
+        }
+        assert!(!rules(&text("", "group g ip w")).contains(&"lvs-arp"));
+    }
+
+    /// An agent that describes itself so.
+    struct Described(&'static str);
+
+    impl Agents for Described {
+        fn metadata(&mut self, _: &str, _: Option<&str>, _: &str) -> Option<Rc<Metadata>> {
+            Metadata::parse(self.0).ok().map(Rc::new)
+        }
+
+        fn providers(&mut self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn list(&mut self, _: &str, _: Option<&str>) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn all_providers(&mut self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn standalone(&self) -> crm_lrm::standalone::Standalone {
+            Installed::new(&[]).standalone()
+        }
+
+        fn duplicate(&self) -> Box<dyn Agents> {
+            Box::new(Described(self.0))
+        }
+    }
+
+    #[test]
+    fn time_outs_are_held_against_what_agents_need() {
+        let agent = "<resource-agent name='x'><parameters><parameter name='power_wait'>\
+            <content type='second' default='50'/></parameter><parameter name='power_timeout'>\
+            <content type='second' default='20'/></parameter></parameters><actions>\
+            <action name='stop' timeout='60s'/></actions></resource-agent>";
+        let with = |text: &str| -> Vec<&'static str> {
+            let all = check(&configuration(text), &mut Described(agent));
+            all.into_iter().map(|f| f.rule).collect()
+        };
+        let device = "primitive f stonith:x op monitor interval=9s";
+        assert!(with(device).contains(&"slow-fencing"));
+        assert!(
+            !with(&format!("{device}\nproperty stonith-timeout=90s")).contains(&"slow-fencing")
+        );
+        let own = "primitive f stonith:x params pcmk_reboot_timeout=80s op monitor interval=9s";
+        assert!(!with(own).contains(&"slow-fencing"));
+        let web = "primitive w ocf:x:web op monitor interval=9s";
+        assert!(with(web).contains(&"short-stop"));
+        assert!(!with(&format!("{web} op stop timeout=60s interval=0")).contains(&"short-stop"));
+        assert!(!with(&format!("{web}\nop_defaults timeout=2min")).contains(&"short-stop"));
     }
 
     #[test]

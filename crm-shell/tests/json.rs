@@ -11,11 +11,17 @@ use crm_shell::session::{Options, Session};
 const CIB: &str = r#"<cib validate-with="pacemaker-3.9" have-quorum="1" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config><cluster_property_set id="o">
 <nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
-<nodes><node id="1" uname="n1"/></nodes>
-<resources><primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/></resources>
+<nodes><node id="1" uname="n1"><instance_attributes id="na"><nvpair id="na1" name="rack" value="4"/>
+</instance_attributes></node></nodes>
+<resources><primitive id="p" class="ocf" provider="heartbeat" type="Dummy">
+<meta_attributes id="pm"><nvpair id="pm1" name="priority" value="3"/></meta_attributes></primitive></resources>
 <constraints><rsc_location id="cli-ban-p-on-n1" rsc="p" node="n1" score="-INFINITY"/></constraints>
 </configuration>
-<status><node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member"/></status>
+<status><node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member">
+<lrm id="1"><lrm_resources><lrm_resource id="p" class="ocf" provider="heartbeat" type="Dummy">
+<lrm_rsc_op id="p_last_0" operation_key="p_monitor_0" operation="monitor" crm-debug-origin="x" crm_feature_set="3.16.2"
+transition-key="1:0:7:d" transition-magic="0:7;1:0:7:d" call-id="5" rc-code="7" op-status="0" interval="0"
+last-rc-change="100" exec-time="4"/></lrm_resource></lrm_resources></lrm></node_state></status>
 </cib>"#;
 
 /// What a command prints and says, line by line.
@@ -82,6 +88,149 @@ fn every_line_is_a_value() {
         }
     }
     assert!(silent < 6, "{silent} commands print nothing");
+}
+
+/// The words in backticks of the row of a command: those that always apply, and the others.
+fn documented(command: &str) -> (Vec<String>, Vec<String>) {
+    let page = include_str!("../../docs/reference/json.md");
+    let row = page.lines().find(|l| {
+        let names = l.strip_prefix("| ").and_then(|l| l.split(" | ").next()).unwrap_or_default();
+        names.split(", ").any(|n| n == format!("`{command}`"))
+    });
+    let value = row.and_then(|r| r.splitn(3, " | ").nth(1)).unwrap_or_default().to_string();
+    assert!(!value.is_empty(), "{command} is not in the table");
+    let words = |text: &str| -> Vec<String> {
+        let quoted = text.split('`').skip(1).step_by(2);
+        quoted
+            .filter(|w| w.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .map(str::to_string)
+            .collect()
+    };
+    let sometimes: String = value.split('_').filter(|p| p.starts_with('`')).collect();
+    let mut all = words(&value);
+    for place in ["effects", "because", "held"] {
+        if all.iter().any(|w| w == place) {
+            let text =
+                page.split("`effects` are a list").nth(1).and_then(|t| t.split("\n\n").next());
+            all.extend(words(text.unwrap_or_default()));
+        }
+    }
+    (all, words(&sometimes))
+}
+
+fn keys(value: &serde_json::Value, out: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(all) => {
+            for (key, inner) in all {
+                out.push(key.clone());
+                // What a person has named is no field.
+                if !matches!(key.as_str(), "attributes" | "utilization") {
+                    keys(inner, out);
+                }
+            }
+        }
+        serde_json::Value::Array(all) => all.iter().for_each(|v| keys(v, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn values_have_the_documented_fields_and_no_others() {
+    // The command, how it is called, and the fields that it must have.
+    let all = [
+        (
+            "why",
+            "why p",
+            "resource role next_role active assigned verdict because held remedy obstacles actions scores parts",
+        ),
+        (
+            "node why",
+            "node why n1",
+            "node online unavailable because fencing actions active assigned",
+        ),
+        ("resource constraints", "resource constraints p", "kind id text"),
+        (
+            "resource operations",
+            "resource operations p",
+            "resource node operation interval_ms exit_code status reason time run_ms",
+        ),
+        ("resource meta show", "resource meta p show priority", "resource name value"),
+        ("resource failcount show", "resource failcount p show n1", "resource node value"),
+        ("node status", "node status", "id name type attributes utilization"),
+        ("node attribute show", "node attribute n1 show rack", "node scope name value"),
+        ("configure show", "configure show", "kind id text"),
+        ("configure verify", "configure verify", "valid schema_errors errors"),
+        ("verify", "verify", "valid schema_errors errors"),
+        ("lint", "lint", "rule object message help"),
+        ("configure lint", "configure lint", "rule object message help"),
+        ("configure get_property", "configure get_property", "name value default set about"),
+        ("configure schema", "configure schema", "schema"),
+        ("simulate", "simulate node-up n1", "effects before after"),
+        ("ra classes", "ra classes", "class providers"),
+        ("script list", "script list", "name about category"),
+        (
+            "script show",
+            "script show virtual-ip",
+            "name about category help parameters type required default",
+        ),
+    ];
+    for (command, called, wanted) in all {
+        let lines = said(called).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        let mut found = Vec::new();
+        keys(&value, &mut found);
+        let (known, _) = documented(command);
+        for key in &found {
+            // Reports lie within reports, down to what made a score.
+            let deep =
+                ["contributions", "source", "sum", "replaces", "score"].contains(&key.as_str());
+            assert!(deep || known.contains(key), "{command}: {key} is not documented: {lines:?}");
+        }
+        for key in wanted.split(' ') {
+            assert!(found.iter().any(|f| f == key), "{command} has no {key}: {lines:?}");
+            assert!(known.iter().any(|k| k == key), "{command}: {key} is not documented");
+        }
+    }
+}
+
+#[test]
+fn a_preview_says_what_changes_and_why_things_happen() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cib.xml");
+    std::fs::write(&path, CIB).unwrap();
+    let access = Box::new(FileAccess::new(path));
+    let mut session = Session::new(access, Box::new(Installed::new(&[])), Options::default());
+    session.options.checks = crm_shell::session::Checks::Never;
+    session.printer.json = true;
+    session.printer.captured = Some(String::new());
+    session.run_text(Source {
+        name: None,
+        text: "configure\ndelete cli-ban-p-on-n1\n\
+               primitive q ocf:heartbeat:Dummy params passwd=hush\ncommit --dry-run\n"
+            .into(),
+    });
+    let said = session.printer.captured.take().unwrap();
+    let values = said.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+    let value = values.filter(|v| v.get("effects").is_some()).last().unwrap();
+    let fates: Vec<_> = value["changes"].as_array().unwrap().iter().map(|c| &c["change"]).collect();
+    assert_eq!(fates, ["removed", "added"]);
+    let effects = value["effects"].as_array().unwrap();
+    let of = |id: &str| effects.iter().find(|e| e["subject"] == id).unwrap();
+    for id in ["p", "q"] {
+        assert_eq!(of(id)["action"], "start");
+        assert!(of(id)["because"][0]["text"].as_str().unwrap().contains(id), "{said}");
+        assert_eq!(of(id)["disturbs"], false);
+    }
+    assert!(!said.contains("hush"), "{said}");
+}
+
+#[test]
+fn errors_have_their_place_and_advice() {
+    let error: serde_json::Value =
+        serde_json::from_str(&said("configure property no-quorum-polic=stop").unwrap()[0]).unwrap();
+    assert_eq!(error["severity"], "error");
+    assert_eq!((&error["line"], &error["column"]), (&1.into(), &20.into()), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("no-quorum-policy"), "{error}");
 }
 
 #[test]

@@ -6,3 +6,4 @@ pub mod fuzz;
 pub mod recorded;
 pub mod shell_suite;
 pub mod stage;
+pub mod terminal;

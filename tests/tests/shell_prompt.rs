@@ -2,22 +2,15 @@
 //!
 //! Started with `--as-shell` as its first argument, this program is the shell.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, ExitCode};
 
+use crm_tests::terminal::{READING, Terminal};
 use libtest_mimic::{Arguments, Failed, Trial};
-use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const AS_SHELL: &str = "--as-shell";
-/// Far beyond what any step takes; only a hang reaches it.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// What the line editor sends when it begins and ends to read.
-const READING: &str = "\x1b[?2004h";
-const TAKEN: &str = "\x1b[?2004l";
 
 const CIB: &str = "<cib validate-with=\"pacemaker-3.9\" epoch=\"1\" num_updates=\"0\" admin_epoch=\"0\">\
 <configuration><crm_config><cluster_property_set id=\"cib-bootstrap-options\"><nvpair id=\"x\" \
@@ -34,136 +27,78 @@ fn main() -> ExitCode {
         Trial::test("completion_follows_the_grammar", completion),
         Trial::test("interrupt_keeps_what_is_not_committed", interrupt),
         Trial::test("a_backslash_continues_the_line", continuation),
+        Trial::test("completion_lists_what_can_stand_there", completion_list),
+        Trial::test("an_edit_that_is_wrong_is_opened_again_with_the_faults", edit_again),
+        Trial::test("an_edit_can_be_given_up", edit_given_up),
+        Trial::test(
+            "an_interrupt_while_a_line_runs_keeps_what_is_not_committed",
+            interrupt_at_work,
+        ),
+        Trial::test("an_interrupt_answers_a_question_with_no", interrupt_at_a_question),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    screen: Receiver<Vec<u8>>,
-    seen: String,
+/// A shell on a file of its own.
+struct Session {
+    t: Terminal,
     directory: tempfile::TempDir,
 }
 
-fn wrong(e: impl ToString) -> Failed {
-    Failed::from(e.to_string())
-}
-
-impl Terminal {
-    fn open() -> Result<Terminal, Failed> {
-        let directory = tempfile::tempdir().map_err(wrong)?;
-        std::fs::write(directory.path().join("cib.xml"), CIB).map_err(wrong)?;
-        let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
-        let pair = openpty(Some(&size), None).map_err(wrong)?;
-        let (master, slave) = (File::from(pair.master), File::from(pair.slave));
-        let end = |f: &File| f.try_clone().map(Stdio::from).map_err(wrong);
+impl Session {
+    fn open() -> Result<Session, Failed> {
+        let directory = tempfile::tempdir()?;
         let home = directory.path();
-        let child = Command::new(std::env::current_exe().map_err(wrong)?)
+        std::fs::write(home.join("cib.xml"), CIB)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command
             .arg(AS_SHELL)
             .env("CIB_file", home.join("cib.xml"))
+            .env("EDITOR", home.join("editor"))
             .env("HOME", home)
             .env("XDG_CACHE_HOME", home.join("cache"))
-            .env("XDG_CONFIG_HOME", home.join("config"))
-            .env("TERM", "xterm")
-            .env("NO_COLOR", "1")
-            .stdin(end(&slave)?)
-            .stdout(end(&slave)?)
-            .stderr(end(&slave)?)
-            .spawn()
-            .map_err(wrong)?;
-        drop(slave);
-        let mut output = master.try_clone().map_err(wrong)?;
-        let (sender, screen) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n) = output.read(&mut buffer) {
-                if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Terminal { child, keyboard: master, screen, seen: String::new(), directory })
+            .env("XDG_CONFIG_HOME", home.join("config"));
+        Ok(Session { t: Terminal::start(command)?, directory })
     }
 
-    fn press(&mut self, keys: &str) -> Result<(), Failed> {
-        self.keyboard.write_all(keys.as_bytes()).map_err(wrong)
-    }
-
-    /// Waits until a text appears behind everything that was waited for before.
-    fn expect(&mut self, text: &str) -> Result<(), Failed> {
-        let end = Instant::now() + LIMIT;
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return Ok(());
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => {
-                    return Err(Failed::from(format!("no {text:?} in {:?}", self.seen)));
-                }
-            }
-        }
-    }
-
-    /// Types a line, and waits until the shell has taken it.
-    fn line(&mut self, text: &str) -> Result<(), Failed> {
-        self.press(text)?;
-        self.press("\r")?;
-        self.expect(TAKEN)
-    }
-
-    /// Waits until the shell reads again, with this prompt.
-    fn prompt(&mut self, text: &str) -> Result<(), Failed> {
-        self.expect(READING)?;
-        self.expect(text)
+    /// A shell that is in `configure` already.
+    fn configure() -> Result<Session, Failed> {
+        let mut session = Session::open()?;
+        session.t.prompt("# ")?;
+        session.t.line("configure")?;
+        session.t.prompt("configure# ")?;
+        Ok(session)
     }
 
     fn cib(&self) -> Result<String, Failed> {
-        std::fs::read_to_string(self.directory.path().join("cib.xml")).map_err(wrong)
+        Ok(std::fs::read_to_string(self.directory.path().join("cib.xml"))?)
     }
 
-    /// The shell has ended, and well.
-    fn leave(&mut self) -> Result<(), Failed> {
-        let end = Instant::now() + LIMIT;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(Failed::from(format!("it does not end: {:?}", self.seen)));
-                }
-            }
-        }
-        let status = self.child.wait().map_err(wrong)?;
-        if status.success() { Ok(()) } else { Err(Failed::from(format!("exit: {status}"))) }
+    fn file(&self, name: &str) -> Result<String, Failed> {
+        Ok(std::fs::read_to_string(self.directory.path().join(name))?)
     }
-}
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // Only a failed test leaves the shell running.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// What $EDITOR is: a script that gets the file as its argument and its place as `$home`.
+    fn editor(&self, script: &str) -> Result<(), Failed> {
+        let path = self.directory.path().join("editor");
+        let home = self.directory.path().display();
+        std::fs::write(&path, format!("#!/bin/sh\nhome={home}\n{script}\n"))?;
+        Ok(std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?)
     }
 }
 
 fn session() -> Result<(), Failed> {
-    let mut t = Terminal::open()?;
-    t.prompt("# ")?;
-    t.line("configure")?;
-    t.prompt("configure# ")?;
+    let mut s = Session::configure()?;
+    let t = &mut s.t;
     t.line("property cluster-name=one")?;
     t.prompt("configure*1# ")?;
     t.line("commit")?;
     t.expect("cluster-name=one")?;
     t.prompt("configure# ")?;
-    if !t.cib()?.contains("cluster-name") {
+    if !s.cib()?.contains("cluster-name") {
         return Err("nothing was written".into());
     }
+    let t = &mut s.t;
     t.line("property no-quorum-polic=stop")?;
     t.expect("did you mean 'no-quorum-policy'")?;
     t.prompt("configure*1# ")?;
@@ -174,7 +109,8 @@ fn session() -> Result<(), Failed> {
 }
 
 fn completion() -> Result<(), Failed> {
-    let mut t = Terminal::open()?;
+    let mut s = Session::open()?;
+    let t = &mut s.t;
     t.prompt("# ")?;
     t.press("configure prop\t")?;
     t.expect("property")?;
@@ -186,10 +122,8 @@ fn completion() -> Result<(), Failed> {
 }
 
 fn interrupt() -> Result<(), Failed> {
-    let mut t = Terminal::open()?;
-    t.prompt("# ")?;
-    t.line("configure")?;
-    t.prompt("configure# ")?;
+    let mut s = Session::configure()?;
+    let t = &mut s.t;
     t.line("property cluster-name=two")?;
     t.prompt("configure*1# ")?;
     t.press("garbage\x03")?;
@@ -202,10 +136,8 @@ fn interrupt() -> Result<(), Failed> {
 }
 
 fn continuation() -> Result<(), Failed> {
-    let mut t = Terminal::open()?;
-    t.prompt("# ")?;
-    t.line("configure")?;
-    t.prompt("configure# ")?;
+    let mut s = Session::configure()?;
+    let t = &mut s.t;
     t.press("property \\\r")?;
     t.line("cluster-name=three")?;
     t.prompt("configure*1# ")?;
@@ -213,4 +145,113 @@ fn continuation() -> Result<(), Failed> {
     t.prompt("configure# ")?;
     t.line("quit")?;
     t.leave()
+}
+
+fn completion_list() -> Result<(), Failed> {
+    let mut s = Session::configure()?;
+    let t = &mut s.t;
+    t.press("location l1 nothing \x15order o Man\t")?;
+    t.expect("Mandatory:")?;
+    t.press("\x15property no-\t\t")?;
+    t.expect("no-quorum-policy=")?;
+    t.press("\x15s\t\t")?;
+    for name in ["schema", "simulate"] {
+        t.expect(name)?;
+    }
+    t.press("\x15quit\r")?;
+    t.leave()
+}
+
+/// The editor breaks the text, then looks at what it gets back, and mends it.
+fn edit_again() -> Result<(), Failed> {
+    let mut s = Session::configure()?;
+    s.editor(
+        "cp \"$1\" \"$home/seen\"\n\
+         if grep -q '^#!' \"$1\"; then sed -i s/no-quorum-polic=/no-quorum-policy=/ \"$1\"\n\
+         else echo 'property no-quorum-polic=stop' >> \"$1\"; echo 'locatin x' >> \"$1\"; fi\n\
+         [ -e \"$home/mended\" ] && sed -i '/^locatin/d' \"$1\"; touch \"$home/mended\"",
+    )?;
+    let t = &mut s.t;
+    t.line("edit")?;
+    t.expect("locatin")?;
+    t.expect("Edit again (y/n)?")?;
+    t.press("y\r")?;
+    t.prompt("configure*1# ")?;
+    let seen = s.file("seen")?;
+    let faults: Vec<&str> = seen.lines().take_while(|l| l.starts_with("#! ")).collect();
+    let said = |what: &str| faults.iter().any(|l| l.contains(what));
+    if !said("locatin") || !said("location") || !seen.contains("\nlocatin x\n") {
+        return Err(format!("the editor was shown: {seen}").into());
+    }
+    let t = &mut s.t;
+    t.line("commit")?;
+    t.prompt("configure# ")?;
+    let cib = s.cib()?;
+    if !cib.contains("no-quorum-policy") || cib.contains("locatin") {
+        return Err(cib.into());
+    }
+    s.t.line("quit")?;
+    s.t.leave()
+}
+
+fn edit_given_up() -> Result<(), Failed> {
+    let mut s = Session::configure()?;
+    s.editor("echo 'locatin x' >> \"$1\"")?;
+    let t = &mut s.t;
+    t.line("edit")?;
+    t.expect("Edit again (y/n)?")?;
+    t.press("n\r")?;
+    t.prompt("configure# ")?;
+    s.editor("exit 3")?;
+    let t = &mut s.t;
+    t.line("edit")?;
+    t.expect("nothing was changed")?;
+    t.prompt("configure# ")?;
+    t.line("quit")?;
+    t.leave()
+}
+
+/// Sends what Ctrl-C sends to the program at the front of a terminal.
+fn press_interrupt(t: &Terminal) -> Result<(), Failed> {
+    Ok(kill(Pid::from_raw(t.pid()), Signal::SIGINT)?)
+}
+
+fn interrupt_at_work() -> Result<(), Failed> {
+    let mut s = Session::configure()?;
+    s.editor("echo > \"$home/open\"; while [ ! -e \"$home/close\" ]; do sleep 0.1; done")?;
+    let t = &mut s.t;
+    t.line("property cluster-name=four")?;
+    t.prompt("configure*1# ")?;
+    t.line("edit")?;
+    let (open, close) = (s.directory.path().join("open"), s.directory.path().join("close"));
+    while !open.exists() {
+        std::thread::yield_now();
+    }
+    press_interrupt(&s.t)?;
+    press_interrupt(&s.t)?;
+    std::fs::write(close, "")?;
+    let t = &mut s.t;
+    t.expect("1 change is not committed")?;
+    t.prompt("configure*1# ")?;
+    t.line("commit")?;
+    t.prompt("configure# ")?;
+    t.line("quit")?;
+    t.leave()
+}
+
+fn interrupt_at_a_question() -> Result<(), Failed> {
+    let mut s = Session::configure()?;
+    let t = &mut s.t;
+    t.line("property cluster-name=five")?;
+    t.prompt("configure*1# ")?;
+    t.line("refresh")?;
+    t.expect("All changes will be dropped. Go on (y/n)? ")?;
+    press_interrupt(t)?;
+    t.expect("1 change is not committed")?;
+    t.expect(READING)?;
+    t.press("\x04")?;
+    t.expect("Commit them (y/n)? ")?;
+    t.press("y\r")?;
+    t.leave()?;
+    if s.cib()?.contains("five") { Ok(()) } else { Err("it was not committed".into()) }
 }

@@ -229,6 +229,15 @@ impl Configuration {
         text_noting(object.kind, object.element, style, self, faults)
     }
 
+    /// Objects as values: `kind`, `id`, `text`.
+    pub fn listed(&self, objects: &[Object<'_>], style: &Style) -> Vec<serde_json::Value> {
+        let listed = |o: &Object<'_>| {
+            let text = self.show(o, style);
+            serde_json::json!({ "kind": o.kind.keyword(), "id": o.id, "text": text })
+        };
+        objects.iter().map(listed).collect()
+    }
+
     /// A style that knows which rules are referred to.
     pub fn style(&self) -> Style {
         let rules = self.root.descendants().filter(|e| e.name() == "rule");

@@ -97,7 +97,7 @@ fn erase_names_what_went_along_with_something_else() {
          property stonith-enabled=false\n"
     ));
     let went = |id: &str, with: &str| (id.to_string(), with.to_string());
-    assert_eq!(c.erase(), [went("u", "t"), went("x", "d")]);
+    assert_eq!(c.erase(), [went("u", "t"), went("x", "a")]);
     assert_eq!(c.objects().len(), 1, "{}", listing(&c));
     assert!(c.erase().is_empty());
 }

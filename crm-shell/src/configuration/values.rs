@@ -2,7 +2,7 @@
 
 use crm_core::cib::Element;
 
-use crate::language::{IdStore, Kind, assign};
+use crate::language::{IdStore, Kind, MASK, assign, is_member, matches_glob};
 
 use super::{Configuration, EditError, Result};
 
@@ -111,6 +111,23 @@ impl Configuration {
         pairs.find(|p| p.attr("name") == Some(name))?.attr("value")
     }
 
+    /// Puts the values of another configuration in place of masked ones of an object, where a
+    /// name fits one of the patterns; the name of a value that the other one does not have.
+    pub fn unmask(&mut self, id: &str, old: &Configuration, hidden: &[String]) -> Option<String> {
+        let kind = self.find(id)?.kind;
+        let mut known = Vec::new();
+        if let Some(object) = old.find(id).filter(|o| o.kind == kind) {
+            pairs(object.element, &mut known);
+        }
+        let element = match kind {
+            Kind::Node => None,
+            kind => self.element_mut(kind, id),
+        };
+        let mut missing = None;
+        put_values(element?, &known, hidden, &mut missing);
+        missing
+    }
+
     /// Puts a finished constraint into the document, replacing one of the same id.
     pub fn put_constraint(&mut self, constraint: Element) {
         let id = constraint.id().unwrap_or_default().to_string();
@@ -194,4 +211,37 @@ fn set_in(
         set.push(pair);
     }
     assign(element, None, ids);
+}
+
+/// Every pair of an element: the kind of set that it is in, its name and its value. Pairs of members
+/// are theirs.
+fn pairs(element: &Element, out: &mut Vec<(String, String, String)>) {
+    for child in element.children().filter(|c| !is_member(c)) {
+        if let (Some(name), Some(value)) = (child.attr("name"), child.attr("value"))
+            && child.name() == "nvpair"
+        {
+            out.push((element.name().into(), name.into(), value.into()));
+        }
+        pairs(child, out);
+    }
+}
+
+fn put_values(
+    element: &mut Element,
+    known: &[(String, String, String)],
+    hidden: &[String],
+    missing: &mut Option<String>,
+) {
+    let tag = element.name().to_string();
+    for child in element.children_mut().filter(|c| !is_member(c)) {
+        let name = child.attr("name").unwrap_or_default().to_string();
+        let hides = hidden.iter().any(|p| matches_glob(p, &name));
+        if child.name() == "nvpair" && child.attr("value") == Some(MASK) && hides {
+            match known.iter().find(|(t, n, _)| *t == tag && *n == name) {
+                Some((_, _, value)) => child.set_attr("value", value),
+                None => *missing = Some(name),
+            }
+        }
+        put_values(child, known, hidden, missing);
+    }
 }

@@ -13,7 +13,7 @@ use regex::Regex;
 use super::Kept;
 use crate::agents::Agents;
 use crate::configuration::Configuration;
-use crate::language::{Kind, agent, matches_glob};
+use crate::language::{Kind, MASK, agent, matches_glob};
 use crate::session::{Failure, Session};
 
 /// The events of a node, as the daemon keeps them.
@@ -25,7 +25,6 @@ const MAX_LOG: u64 = 8 << 20;
 /// The newest transition inputs that are taken along.
 const MAX_INPUTS: usize = 500;
 /// What stands for a value that is not shown.
-const MASK: &str = "******";
 
 /// What is to be in a report.
 #[derive(Clone, Debug, Default)]

@@ -20,7 +20,7 @@ pub mod vocabulary;
 pub use attributes::numeric_score;
 pub use ids::{IdStore, assign, automatic, is_reference};
 pub use input::{Class, Expect, Fault, NoWorld, Notes, SchemaVersion, World};
-pub use print::{Style, agent, as_xml, is_member, matches_glob, xml_lines};
+pub use print::{MASK, Style, agent, as_xml, is_member, matches_glob, xml_lines};
 pub use roundtrip::{normalized, same, text, text_noting};
 pub use statement::{Reference, Statement, is_identifier, parse, synopsis};
 pub use token::{Content, Line, Word, continues, is_bare, lines, quote, quote_word, words};

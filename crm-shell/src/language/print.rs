@@ -11,6 +11,9 @@ use super::ids::automatic;
 use super::token::{is_bare, quote};
 use super::vocabulary::{Kind, boolean};
 
+/// What stands for a value that is not shown. Read again, it stands for the value in force.
+pub const MASK: &str = "******";
+
 /// How to print.
 #[derive(Clone, Debug, Default)]
 pub struct Style {
@@ -383,7 +386,7 @@ pub fn pair(e: &Element, owner: &str, style: &Style) -> String {
         return name.map_or(format!("@{reference}"), |n| format!("@{reference}:{n}"));
     }
     let name = name.unwrap_or_default();
-    let value = e.attr("value").map(|v| if style.hides(name) { "******" } else { v });
+    let value = e.attr("value").map(|v| if style.hides(name) { MASK } else { v });
     let text = value.map_or(name.to_string(), |v| format!("{name}={}", quote(v)));
     match e.id() {
         Some(id) if style.ids && value.is_some() && automatic(e, owner) != id => {

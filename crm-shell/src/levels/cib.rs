@@ -7,6 +7,7 @@ use crm_core::cib::{self, Element};
 use crate::access::{FileAccess, open};
 use crate::configuration::Configuration;
 use crate::editor;
+use crate::levels::configure::print_changes;
 use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Argument, Command, Level};
@@ -216,8 +217,11 @@ pub fn names() -> Vec<String> {
 }
 
 fn list(session: &mut Session, _call: &Call<'_>) -> Outcome {
-    let text = names().join("\n");
-    session.printer.print(&text);
+    let names = names();
+    if session.printer.json {
+        return session.printer.print_json(&names);
+    }
+    session.printer.print(&names.join("\n"));
     Ok(())
 }
 
@@ -226,10 +230,7 @@ fn diff(session: &mut Session, _call: &Call<'_>) -> Outcome {
         return Err("no copy is in use ('cib use <name>')".into());
     }
     let (live, shadow) = (open().cib()?, session.access.cib()?);
-    let text =
-        crate::diff::configurations(&Configuration::new(&live), &Configuration::new(&shadow));
-    session.printer.print(&text);
-    Ok(())
+    print_changes(session, &Configuration::new(&live), &Configuration::new(&shadow))
 }
 
 fn commit(session: &mut Session, call: &Call<'_>) -> Outcome {

@@ -3,6 +3,9 @@
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
+use crm_core::cib::Element;
+use serde_json::json;
+
 use crate::access::AccessError;
 use crate::message::Message;
 use crate::progress::Progress;
@@ -209,6 +212,16 @@ fn idle_within(session: &mut Session, limit: Duration) -> Outcome {
 
 fn status(session: &mut Session, _call: &Call<'_>) -> Outcome {
     let state = session.access.state(None)?;
+    if session.printer.json {
+        let members: Vec<&str> = state.members.iter().map(|m| m.name.as_str()).collect();
+        let value = json!({
+            "cluster": state.cluster_name, "node": state.local_node,
+            "coordinator": (!state.dc.is_empty()).then_some(&state.dc),
+            "state": state.controller, "quorate": state.quorate, "idle": state.idle,
+            "members": members, "troubles": state.troubles, "version": state.daemon_version,
+        });
+        return session.printer.print_json(&value);
+    }
     let mut out = format!("cluster {} on {}\n", state.cluster_name, state.local_node);
     let dc = if state.dc.is_empty() { "none yet" } else { &state.dc };
     out.push_str(&format!("coordinator: {dc} ({})\n", state.controller));
@@ -318,18 +331,66 @@ fn wait(session: &mut Session, call: &Call<'_>) -> Outcome {
 }
 
 fn health(session: &mut Session, _call: &Call<'_>) -> Outcome {
-    let state = session.access.state(None)?;
-    if state.troubles.is_empty() && state.quorate {
+    let findings = findings(session)?;
+    let healthy = findings.is_empty();
+    if session.printer.json {
+        session.printer.print_json(&json!({ "healthy": healthy, "findings": findings }))?;
+    } else if healthy {
         session.printer.print("nothing is in the way");
-        return Ok(());
     }
-    for trouble in &state.troubles {
-        session.warn(trouble.clone());
+    findings.into_iter().for_each(|finding| session.warn(finding));
+    if healthy { Ok(()) } else { Err(Failure::Said) }
+}
+
+/// What is in the way: the daemon's troubles, members that cannot be reached, names that do not
+/// fit, and clocks that differ.
+fn findings(session: &mut Session) -> Result<Vec<String>, Failure> {
+    let state = session.access.state(None)?;
+    let mut all = state.troubles;
+    if !state.quorate && !all.iter().any(|t| t.contains("quorum")) {
+        all.push("this partition has no quorum".into());
     }
-    if !state.quorate {
-        session.warn("this partition has no quorum");
+    let reached: Vec<&str> =
+        state.members.iter().filter(|m| m.online).map(|m| m.name.as_str()).collect();
+    let cib = session.access.cib()?;
+    let known = crate::configuration::Configuration::new(&cib);
+    // A machine that has no cluster.conf to read still has the names in the CIB.
+    let config = crate::levels::corosync::read_config().unwrap_or_default();
+    let listed = crate::levels::corosync::node_names(&config);
+    for name in &listed {
+        if !reached.contains(&name.as_str()) {
+            let address = crate::levels::corosync::address_of(&config, name);
+            let at = address.map_or(String::new(), |a| format!(" ({a})"));
+            all.push(format!("{name}{at} is not reached: it is not in the ring"));
+        }
     }
-    Err(Failure::Said)
+    for node in known.objects().iter().filter(|o| o.kind == crate::language::Kind::Node) {
+        let name = node.element.attr("uname").unwrap_or(node.id);
+        let member = node.element.attr("type").is_none_or(|t| matches!(t, "normal" | "member"));
+        if member && !listed.is_empty() && !listed.iter().any(|l| l == name) {
+            all.push(format!("{name} is in the configuration and not in cluster.conf"));
+        }
+    }
+    all.extend(skewed(&cib));
+    Ok(all)
+}
+
+/// The name of the attribute in which the agent `ocf:crm:ClockSkew` records what is wrong.
+const CLOCK_HEALTH: &str = "#health-clock";
+
+/// Nodes whose clocks differ, as their agents have recorded it.
+fn skewed(cib: &Element) -> Vec<String> {
+    let states = cib.child("status").into_iter().flat_map(|s| s.children_named("node_state"));
+    let mut all = Vec::new();
+    for state in states {
+        let name = state.attr("uname").unwrap_or_default();
+        let mut pairs = state.descendants().filter(|e| e.name() == "nvpair");
+        let value = pairs.find(|p| p.attr("name") == Some(CLOCK_HEALTH));
+        if let Some(colour @ ("red" | "yellow")) = value.and_then(|p| p.attr("value")) {
+            all.push(format!("the clock of {name} differs from the others' ({colour})"));
+        }
+    }
+    all
 }
 
 fn boot(action: &str) -> Outcome {

@@ -97,7 +97,7 @@ fn object(session: &mut Session, call: &Call<'_>) -> Outcome {
 }
 
 /// The default patterns of parameters whose values are not shown.
-pub(super) fn hidden(session: &Session) -> Vec<String> {
+pub fn hidden(session: &Session) -> Vec<String> {
     let setting = session.options.settings.get("core.obscure_pattern");
     let pattern = setting.map_or("passw*", String::as_str);
     pattern.split([' ', '|']).filter(|p| !p.is_empty()).map(str::to_string).collect()
@@ -123,11 +123,7 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     let mut strange = Vec::new();
     let text = match editor.now.select(&wanted, &editor.start) {
         Ok(selection) if json => {
-            let object = |o: &Object<'_>| {
-                let text = editor.now.show(o, &style);
-                serde_json::json!({ "kind": o.kind.keyword(), "id": o.id, "text": text })
-            };
-            let all: Vec<serde_json::Value> = selection.objects.iter().map(object).collect();
+            let all = editor.now.listed(&selection.objects, &style);
             return session.printer.print_json(&all);
         }
         Ok(selection) if xml => cib_xml(&editor.base, &editor.now, &selection.objects, &style),
@@ -186,7 +182,7 @@ fn mask(e: &mut Element, style: &Style) {
         .attr("name")
         .is_some_and(|n| style.hidden.iter().any(|p| crate::language::matches_glob(p, n)));
     if e.name() == "nvpair" && hides && e.attr("value").is_some() {
-        e.set_attr("value", "******");
+        e.set_attr("value", crate::language::MASK);
     }
     e.children_mut().for_each(|c| mask(c, style));
 }
@@ -214,16 +210,25 @@ fn last_says_active(history: &Element) -> bool {
     }
 }
 
+/// The document as it is now: what runs may have changed since the editing began.
+fn status_now(session: &mut Session) -> Result<Element, Failure> {
+    if session.access.is_live() && session.shadow.is_none() {
+        return Ok(session.access.cib()?);
+    }
+    Ok(open(session)?.base.clone())
+}
+
 fn delete(session: &mut Session, call: &Call<'_>) -> Outcome {
     let force = session.options.force || call.texts().iter().any(|a| a == "-f" || a == "--force");
     let ids: Vec<String> =
         call.texts().into_iter().filter(|a| a != "-f" && a != "--force").collect();
+    let status = status_now(session)?;
     let editor = open(session)?;
     let mut known = Vec::new();
     let mut missing = None;
     for (at, id) in ids.iter().enumerate() {
         match editor.now.require(id) {
-            Ok(o) if o.kind.is_resource() && running(&editor.base, id) && !force => {
+            Ok(o) if o.kind.is_resource() && running(&status, id) && !force => {
                 let text = format!("resource {id} is running, it cannot be deleted");
                 return Err(Message::error(text)
                     .at(call.place(at))
@@ -316,8 +321,9 @@ fn timeouts_of(session: &mut Session, id: &str) -> Outcome {
 
 fn rename(session: &mut Session, call: &Call<'_>) -> Outcome {
     let (old, new) = (call.arguments[0].text.clone(), call.arguments[1].text.clone());
+    let status = status_now(session)?;
     let editor = open(session)?;
-    if editor.now.find_resource(&old).is_some() && running(&editor.base, &old) {
+    if editor.now.find_resource(&old).is_some() && running(&status, &old) {
         return Err(format!("cannot rename {old}: it is running; stop it first").into());
     }
     editor.now.rename(&old, &new)?;
@@ -398,7 +404,28 @@ fn get_property(session: &mut Session, call: &Call<'_>) -> Outcome {
     let words = call.texts();
     let truth = words.iter().any(|w| w == "-t" || w == "--true");
     let names: Vec<&String> = words.iter().filter(|w| !w.starts_with('-')).collect();
+    let json = session.printer.json;
     let editor = open(session)?;
+    if json && !truth {
+        let wanted = |name: &str| names.is_empty() || names.iter().any(|n| *n == name);
+        let unknown = names
+            .iter()
+            .find(|n| editor.now.property(n).is_none() && crate::properties::find(n).is_none());
+        if let Some(name) = unknown {
+            return Err(format!("get_property: {name} not found: it is not set").into());
+        }
+        let known = crate::properties::PROPERTIES.iter().filter(|p| wanted(p.name)).map(|p| {
+            let set = editor.now.property(p.name);
+            serde_json::json!({ "name": p.name, "value": set.unwrap_or(p.default),
+                "default": p.default, "set": set.is_some(), "about": p.about })
+        });
+        let own = names.iter().filter(|n| crate::properties::find(n).is_none()).map(|name| {
+            serde_json::json!({ "name": name, "value": editor.now.property(name),
+                "default": null, "set": true, "about": null })
+        });
+        let all: Vec<serde_json::Value> = known.chain(own).collect();
+        return session.printer.print_json(&all);
+    }
     let mut out = String::new();
     if names.is_empty() {
         for p in crate::properties::PROPERTIES {
@@ -441,14 +468,14 @@ fn refresh(session: &mut Session, _call: &Call<'_>) -> Outcome {
 
 fn erase(session: &mut Session, call: &Call<'_>) -> Outcome {
     let force = session.options.force;
+    let status = status_now(session)?;
     let editor = open(session)?;
     match call.get(0) {
         Some("nodes") => editor.now.erase_nodes(),
         Some(_) => return Err(call.usage()),
         None => {
             let objects = editor.now.objects();
-            let up =
-                objects.iter().find(|o| o.kind == Kind::Primitive && running(&editor.base, o.id));
+            let up = objects.iter().find(|o| o.kind == Kind::Primitive && running(&status, o.id));
             if let Some(o) = up.filter(|_| !force) {
                 return Err(format!("resource {} is running; nothing was erased", o.id).into());
             }
@@ -469,6 +496,11 @@ fn verify(session: &mut Session, _call: &Call<'_>) -> Outcome {
 /// Checks everything, changed or not.
 pub fn verify_all(session: &mut Session) -> Outcome {
     let verdict = editor::verify(session, true)?;
+    if session.printer.json {
+        let (shape, other) = (verdict.shape, verdict.other);
+        let value = serde_json::json!({ "valid": shape + other == 0, "schema_errors": shape, "errors": other });
+        session.printer.print_json(&value)?;
+    }
     if verdict.shape + verdict.other > 0 { Err(Failure::Said) } else { Ok(()) }
 }
 
@@ -487,8 +519,20 @@ fn validate_all(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn diff(session: &mut Session, _call: &Call<'_>) -> Outcome {
     let editor = open(session)?;
-    let text = crate::diff::configurations(&editor.start, &editor.now);
-    session.printer.print(&text);
+    let (start, now) = (editor.start.clone(), editor.now.clone());
+    print_changes(session, &start, &now)
+}
+
+/// Prints the difference of two configurations.
+///
+/// # Errors
+/// It has no form in JSON.
+pub fn print_changes(session: &mut Session, old: &Configuration, new: &Configuration) -> Outcome {
+    let hidden = hidden(session);
+    if session.printer.json {
+        return session.printer.print_json(&crate::diff::changes(old, new, &hidden));
+    }
+    session.printer.print(&crate::diff::configurations(old, new, &hidden));
     Ok(())
 }
 
@@ -514,6 +558,9 @@ fn schema(session: &mut Session, call: &Call<'_>) -> Outcome {
     let editor = open(session)?;
     let Some(name) = call.get(0) else {
         let name = editor.now.schema_name().to_string();
+        if session.printer.json {
+            return session.printer.print_json(&serde_json::json!({ "schema": name }));
+        }
         session.printer.print(&name);
         return Ok(());
     };

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command as Process;
 
+use crm_messaging::proto::Member;
+use serde_json::{Value, json};
+
 use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Argument, Command};
@@ -157,8 +160,19 @@ pub fn address_of(text: &str, name: &str) -> Option<String> {
     Some(address.value.clone())
 }
 
+/// The names of all nodes in the file.
+pub fn node_names(text: &str) -> Vec<String> {
+    let all = entries(text).into_iter().filter(|e| e.path == "nodelist.node.name");
+    all.map(|e| e.value).collect()
+}
+
 fn show(session: &mut Session, _call: &Call<'_>) -> Outcome {
     let text = read_config()?;
+    if session.printer.json {
+        let value = |e: Entry| json!({ "path": e.path, "value": e.value, "block": e.block });
+        let all: Vec<Value> = entries(&text).into_iter().map(value).collect();
+        return session.printer.print_json(&all);
+    }
     session.printer.print(&text);
     Ok(())
 }
@@ -172,6 +186,9 @@ fn get(session: &mut Session, call: &Call<'_>) -> Outcome {
         return Err(Message::error(format!("{path} not found in cluster.conf"))
             .at(call.place(0))
             .into());
+    }
+    if session.printer.json {
+        return session.printer.print_json(&values);
     }
     session.printer.print(&values.join("\n"));
     Ok(())
@@ -235,6 +252,12 @@ fn edit(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 fn status(session: &mut Session, _call: &Call<'_>) -> Outcome {
     let state = session.access.state(None)?;
+    if session.printer.json {
+        let member = |m: &Member| json!({ "name": m.name, "id": m.id, "online": m.online });
+        let members: Vec<Value> = state.members.iter().map(member).collect();
+        let value = json!({ "ring": state.ring_seq, "quorate": state.quorate, "members": members });
+        return session.printer.print_json(&value);
+    }
     let mut out =
         format!("ring {}, quorum: {}\n", state.ring_seq, if state.quorate { "yes" } else { "no" });
     for member in &state.members {

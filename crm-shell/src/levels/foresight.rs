@@ -137,8 +137,10 @@ pub fn uncommitted(session: &mut Session, call: &Call<'_>) -> Outcome {
 /// `commit --dry-run`: the difference and what it would cause.
 pub fn preview(session: &mut Session) -> Outcome {
     let verdict = editor::verify(session, false)?;
+    let (hidden, json) = (crate::levels::configure::hidden(session), session.printer.json);
     let editor = open(session)?;
-    let mut out = crate::diff::configurations(&editor.start, &editor.now);
+    let changes = crate::diff::changes(&editor.start, &editor.now, &hidden);
+    let mut out = crate::diff::configurations(&editor.start, &editor.now, &hidden);
     let effects = foresee::of_change(&editor.base, &editor.now)?;
     out.push_str("\nWhat it would cause:\n");
     foresee::write(&effects, &mut out);
@@ -146,7 +148,12 @@ pub fn preview(session: &mut Session) -> Outcome {
         // The end of a batch must not commit what it only wanted to see.
         editor.now = editor.pending.clone().unwrap_or_else(|| editor.start.clone());
     }
-    session.printer.print(&out);
+    if json {
+        let value = serde_json::json!({ "changes": changes, "effects": effects });
+        session.printer.print_json(&value)?;
+    } else {
+        session.printer.print(&out);
+    }
     if verdict.shape + verdict.other > 0 {
         return Err("the checks found errors; a commit would be refused".into());
     }
@@ -159,8 +166,9 @@ pub fn preview(session: &mut Session) -> Outcome {
 /// # Errors
 /// The configuration cannot be read.
 pub fn agreed(session: &mut Session) -> Result<bool, Failure> {
+    let hidden = crate::levels::configure::hidden(session);
     let editor = open(session)?;
-    let mut out = crate::diff::configurations(&editor.start, &editor.now);
+    let mut out = crate::diff::configurations(&editor.start, &editor.now, &hidden);
     let effects = foresee::of_change(&editor.base, &editor.now)?;
     if !effects.is_empty() {
         out.push_str("\nThis will cause:\n");

@@ -362,6 +362,13 @@ fn wants_status(call: &Call<'_>, from: usize) -> Result<bool, Failure> {
 fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     let status = wants_status(call, 1)?;
     let cib = past(session, |h, a| h.document(a, call.get(0)))?;
+    if session.printer.json && !status {
+        let configuration = Configuration::new(&cib);
+        let hidden = crate::levels::configure::hidden(session);
+        let style = crate::language::Style { hidden, ..configuration.style() };
+        let objects = configuration.select(&[], &configuration)?.objects;
+        return session.printer.print_json(&configuration.listed(&objects, &style));
+    }
     let text = as_text(session, &cib, status)?;
     session.printer.print(&text);
     Ok(())
@@ -381,7 +388,12 @@ fn diff(session: &mut Session, call: &Call<'_>) -> Outcome {
         let (a, b) = (as_text(session, &old, true)?, as_text(session, &new, true)?);
         crate::diff::texts(&a, &b)
     } else {
-        crate::diff::configurations(&Configuration::new(&old), &Configuration::new(&new))
+        let (old, new) = (Configuration::new(&old), Configuration::new(&new));
+        // The values are masked already.
+        if session.printer.json {
+            return session.printer.print_json(&crate::diff::changes(&old, &new, &[]));
+        }
+        crate::diff::configurations(&old, &new, &[])
     };
     session.printer.print(&text);
     Ok(())

@@ -284,6 +284,7 @@ fn apply(session: &mut Session, mut loaded: Vec<Loaded>, merge: bool) -> Outcome
             if exists { editor.now.replace(statement, merge) } else { editor.now.add(statement) };
         let added = added.map_err(|e| Message::error(e.to_string()).at(place))?;
         editor.remember(&added.id, &words, &source);
+        editor::unmask(session, &added.id)?;
         for missing in added.missing {
             let text = format!("{} refers to missing object {missing}; it is left out", added.id);
             session.printer.say(&Message::error(text));

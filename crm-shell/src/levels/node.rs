@@ -2,10 +2,12 @@
 
 use crm_core::cib::Element;
 use crm_messaging::proto::{AttributeUpdate, CleanupRequest, FenceRequest};
+use serde_json::{Map, Value, json};
 
 use crate::editor::{self, open};
 use crate::levels::resource::change;
 use crate::message::Message;
+use crate::overview::NodeRow;
 use crate::progress::Progress;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Argument, Command};
@@ -162,7 +164,18 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     if session.printer.json {
         let mut nodes = crate::status::look_at(session)?.nodes;
         nodes.retain(|n| only.as_ref().is_none_or(|o| *o == n.name));
-        return session.printer.print_json(&nodes);
+        let editor = open(session)?;
+        let described = |row: &NodeRow| {
+            let found = editor.now.find_node(&row.name);
+            let mut value = serde_json::to_value(row).unwrap_or_default();
+            if let Some(all) = value.as_object_mut() {
+                all.extend(found.map(|o| configured(o.element)).unwrap_or_default());
+            }
+            value
+        };
+        let all: Vec<Value> = nodes.iter().map(described).collect();
+        session.editor = None;
+        return session.printer.print_json(&all);
     }
     let editor = open(session)?;
     let status = editor.base.child("status");
@@ -193,8 +206,37 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// What the configuration says of a node, as fields.
+fn configured(node: &Element) -> Map<String, Value> {
+    let pairs = |tag: &str| -> Map<String, Value> {
+        let sets = node.children().filter(|s| s.name() == tag).flat_map(Element::children);
+        let all = sets.filter(|p| p.name() == "nvpair");
+        all.filter_map(|p| Some((p.attr("name")?.to_string(), p.attr("value")?.into()))).collect()
+    };
+    let mut out = Map::new();
+    out.insert("id".into(), node.id().into());
+    out.insert(
+        "type".into(),
+        node.attr("type").filter(|t| *t != "normal").unwrap_or("member").into(),
+    );
+    out.insert("attributes".into(), pairs("instance_attributes").into());
+    out.insert("utilization".into(), pairs("utilization").into());
+    out
+}
+
 fn status(session: &mut Session, _call: &Call<'_>) -> Outcome {
+    let json = session.printer.json;
     let editor = open(session)?;
+    if json {
+        let nodes = editor.now.root().child("nodes").into_iter().flat_map(Element::children);
+        let named = |node: &Element| {
+            let mut value = configured(node);
+            value.insert("name".into(), node.attr("uname").or(node.id()).into());
+            Value::from(value)
+        };
+        let all: Vec<Value> = nodes.map(named).collect();
+        return session.printer.print_json(&all);
+    }
     let nodes = editor.now.root().child("nodes").cloned().unwrap_or_else(|| Element::new("nodes"));
     let text = nodes.to_pretty();
     session.printer.print(&text);
@@ -376,6 +418,11 @@ fn values(session: &mut Session, call: &Call<'_>, transient: bool) -> Outcome {
                     .into());
             };
             let scope = if transient { "status" } else { "nodes" };
+            if session.printer.json {
+                return session.printer.print_json(
+                    &json!({ "node": node, "scope": scope, "name": name, "value": value }),
+                );
+            }
             session.printer.print(&format!("scope={scope}  name={name} value={value}"));
             Ok(())
         }
@@ -397,6 +444,11 @@ fn utilization(session: &mut Session, call: &Call<'_>) -> Outcome {
                     .at(call.place(2))
                     .into());
             };
+            if session.printer.json {
+                return session.printer.print_json(
+                    &json!({ "node": node, "scope": "nodes", "name": name, "value": value }),
+                );
+            }
             session.printer.print(&format!("scope=nodes  name={name} value={value}"));
             Ok(())
         }
@@ -415,11 +467,16 @@ fn server(session: &mut Session, call: &Call<'_>) -> Outcome {
     let wanted = call.texts();
     let names = if wanted.is_empty() { open(session)?.now.node_names() } else { wanted };
     let config = crate::levels::corosync::read_config()?;
+    let address = |name: &String| {
+        crate::levels::corosync::address_of(&config, name).unwrap_or_else(|| name.clone())
+    };
+    if session.printer.json {
+        let all = names.iter().map(|n| json!({ "name": n, "address": address(n) }));
+        return session.printer.print_json(&all.collect::<Vec<Value>>());
+    }
     let mut out = String::new();
     for name in names {
-        let address =
-            crate::levels::corosync::address_of(&config, &name).unwrap_or_else(|| name.clone());
-        out.push_str(&format!("{name}: {address}\n"));
+        out.push_str(&format!("{name}: {}\n", address(&name)));
     }
     session.printer.print(&out);
     Ok(())

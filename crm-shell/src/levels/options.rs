@@ -173,15 +173,19 @@ fn show(session: &mut Session, call: &Call<'_>) -> Outcome {
     all.insert("core.check_mode".into(), checks.into());
     all.insert("core.wait".into(), if session.options.wait { "yes" } else { "no" }.into());
     all.entry("core.obscure_pattern".into()).or_insert("passw*".into());
+    let short = |name: &str| name.strip_prefix("core.").unwrap_or(name).to_string();
+    all.retain(|name, _| call.get(0).is_none_or(|w| w == short(name) || w == name));
+    if all.is_empty() {
+        return Err(Message::error("no such option is set").at(call.place(0)).into());
+    }
+    if session.printer.json {
+        let named: std::collections::BTreeMap<String, String> =
+            all.into_iter().map(|(name, value)| (short(&name), value)).collect();
+        return session.printer.print_json(&named);
+    }
     let mut out = String::new();
     for (name, value) in all {
-        let short = name.strip_prefix("core.").unwrap_or(&name);
-        if call.get(0).is_none_or(|w| w == short || w == name) {
-            out.push_str(&format!("{short:20} \"{value}\"\n"));
-        }
-    }
-    if out.is_empty() {
-        return Err(Message::error("no such option is set").at(call.place(0)).into());
+        out.push_str(&format!("{:20} \"{value}\"\n", short(&name)));
     }
     session.printer.print(&out);
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crm_core::cib::Element;
 use crm_lrm::operation::{AgentName, ExecutionStatus, ExitCode, Operation};
+use serde_json::{Value, json};
 
 use crate::agents::Metadata;
 use crate::message::Message;
@@ -85,7 +86,13 @@ pub fn split(session: &mut Session, name: &str) -> (String, Option<String>, Stri
 }
 
 fn classes(session: &mut Session, _call: &Call<'_>) -> Outcome {
-    let providers = session.agents.all_providers().join(" ");
+    let providers = session.agents.all_providers();
+    if session.printer.json {
+        let of = |class: &str| if class == "ocf" { providers.clone() } else { Vec::new() };
+        let all = CLASSES.iter().map(|c| json!({ "class": c, "providers": of(c) }));
+        return session.printer.print_json(&all.collect::<Vec<Value>>());
+    }
+    let providers = providers.join(" ");
     let mut out = String::new();
     for class in CLASSES {
         match *class {
@@ -114,6 +121,23 @@ fn list(session: &mut Session, call: &Call<'_>) -> Outcome {
             .at(call.place(1))
             .into());
     }
+    if session.printer.json {
+        let providers = match call.get(1) {
+            Some(provider) => vec![Some(provider.to_string())],
+            None if class == "ocf" => {
+                session.agents.all_providers().into_iter().map(Some).collect()
+            }
+            None => vec![None],
+        };
+        let mut all: Vec<Value> = Vec::new();
+        for provider in providers {
+            let types = session.agents.list(&class, provider.as_deref());
+            all.extend(
+                types.iter().map(|t| json!({ "class": class, "provider": provider, "type": t })),
+            );
+        }
+        return session.printer.print_json(&all);
+    }
     let all = session.agents.list(&class, call.get(1));
     let names: Vec<&str> = all.iter().map(String::as_str).collect();
     session.printer.print(&crate::help::wrap(&names, 78).replace("\n  ", "\n"));
@@ -127,6 +151,9 @@ fn providers(session: &mut Session, call: &Call<'_>) -> Outcome {
         return Err(Message::error(format!("no such resource agent: ocf:*:{kind}"))
             .at(call.place(0))
             .into());
+    }
+    if session.printer.json {
+        return session.printer.print_json(&all);
     }
     session.printer.print(&all.join(" "));
     Ok(())
@@ -153,6 +180,14 @@ fn info(session: &mut Session, call: &Call<'_>) -> Outcome {
         Some(p) => format!("{class}:{p}:{kind}"),
         None => format!("{class}:{kind}"),
     };
+    if session.printer.json {
+        let value = json!({
+            "name": full, "class": class, "provider": provider, "type": kind,
+            "short": metadata.short, "long": metadata.long,
+            "parameters": metadata.parameters, "operations": metadata.operations,
+        });
+        return session.printer.print_json(&value);
+    }
     session.printer.print(&describe(&full, &metadata));
     Ok(())
 }

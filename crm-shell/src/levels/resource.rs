@@ -2,6 +2,7 @@
 
 use crm_core::cib::Element;
 use crm_messaging::proto::{AttributeUpdate, CleanupRequest};
+use serde_json::json;
 
 use crate::configuration::{Configuration, references};
 use crate::editor::{self, open};
@@ -506,6 +507,10 @@ fn failcount(session: &mut Session, call: &Call<'_>) -> Outcome {
     match action {
         "show" => {
             let value = fail_count(&editor.base, node, id);
+            if session.printer.json {
+                let value = json!({ "resource": id, "node": node, "value": value });
+                return session.printer.print_json(&value);
+            }
             session.printer.print(&format!("scope=status name=fail-count-{id} value={value}"));
             Ok(())
         }
@@ -578,6 +583,10 @@ fn values(session: &mut Session, call: &Call<'_>, tag: &str) -> Outcome {
                 return Err(not_found(&id, call, 0));
             }
             match editor.now.value(&id, tag, &name).map(str::to_string) {
+                Some(value) if session.printer.json => {
+                    let value = json!({ "resource": id, "name": name, "value": value });
+                    return session.printer.print_json(&value);
+                }
                 Some(value) => session.printer.print(&value),
                 None => {
                     return Err(Message::error(format!("{id}: {name} not found"))
@@ -681,9 +690,16 @@ fn locate(session: &mut Session, call: &Call<'_>) -> Outcome {
 fn constraints(session: &mut Session, call: &Call<'_>) -> Outcome {
     editor::settle(session)?;
     let id = call.arguments[0].text.clone();
+    let json = session.printer.json;
     let editor = open(session)?;
     if editor.now.find_resource(&id).is_none() {
         return Err(not_found(&id, call, 0));
+    }
+    if json {
+        let mut objects = editor.now.objects();
+        objects.retain(|o| o.kind.is_constraint() && references(o.element).contains(&id.as_str()));
+        let all = editor.now.listed(&objects, &editor.now.style());
+        return session.printer.print_json(&all);
     }
     let mut locations = String::new();
     let (mut on_me, mut on_others) = (String::new(), String::new());
@@ -757,6 +773,8 @@ fn operations(session: &mut Session, call: &Call<'_>) -> Outcome {
     let words = call.texts();
     let editor = open(session)?;
     let mut out = String::new();
+    let mut all: Vec<serde_json::Value> = Vec::new();
+    let number = |o: &Element, name: &str| o.attr(name).and_then(|v| v.parse::<i64>().ok());
     let states = editor.base.child("status").into_iter().flat_map(Element::children);
     for state in states.filter(|s| s.name() == "node_state") {
         let node = state.attr("uname").or(state.id()).unwrap_or_default();
@@ -770,6 +788,13 @@ fn operations(session: &mut Session, call: &Call<'_>) -> Outcome {
                 continue;
             }
             for op in history.children().filter(|o| o.name() == "lrm_rsc_op") {
+                all.push(json!({
+                    "resource": name, "node": node, "operation": op.attr("operation"),
+                    "interval_ms": number(op, "interval").unwrap_or(0),
+                    "exit_code": number(op, "rc-code"), "status": number(op, "op-status"),
+                    "reason": op.attr("exit-reason").filter(|r| !r.is_empty()),
+                    "time": number(op, "last-rc-change"), "run_ms": number(op, "exec-time"),
+                }));
                 let rc = op.attr("rc-code").unwrap_or("?");
                 let interval =
                     op.attr("interval").filter(|i| *i != "0").map(|i| format!(" every {i} ms"));
@@ -782,6 +807,9 @@ fn operations(session: &mut Session, call: &Call<'_>) -> Outcome {
         }
     }
     session.editor = None;
+    if session.printer.json {
+        return session.printer.print_json(&all);
+    }
     session.printer.print(&out);
     Ok(())
 }

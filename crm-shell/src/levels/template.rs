@@ -139,6 +139,9 @@ fn list(session: &mut Session, call: &Call<'_>) -> Outcome {
             let (all, _) =
                 wizard::all(session.options.settings.get("core.script_dir").map(String::as_str));
             let names: Vec<&str> = all.keys().map(String::as_str).collect();
+            if session.printer.json {
+                return session.printer.print_json(&names);
+            }
             session.printer.print(&names.join("\n"));
         }
         None | Some("configs") => {
@@ -146,6 +149,9 @@ fn list(session: &mut Session, call: &Call<'_>) -> Outcome {
             let mut names: Vec<String> =
                 entries.filter_map(|e| e.file_name().into_string().ok()).collect();
             names.sort();
+            if session.printer.json {
+                return session.printer.print_json(&names);
+            }
             session.printer.print(&names.join("\n"));
         }
         Some(_) => return Err(call.usage()),

@@ -1,6 +1,8 @@
 //! `crm_mon`: the state of the cluster, once or again and again.
 
+mod agent;
 mod background;
+mod fencing;
 mod html;
 mod options;
 mod sections;
@@ -8,7 +10,7 @@ mod text;
 mod xml;
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::Element;
 use crm_core::rules::Moment;
@@ -64,6 +66,7 @@ pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
         return Exit::USAGE;
     }
     let request = request(NAME, arguments);
+    let mut teller = agent::Teller::new(&options);
     loop {
         let exit = show(&options, &mut *access, &request, sink);
         // Nobody starts it again in the background: it waits for the cluster to come back.
@@ -71,7 +74,28 @@ pub fn run(arguments: &[String], sink: &mut dyn Sink) -> Exit {
         if options.once || (exit != Exit::OK && !patient) {
             return exit;
         }
-        std::thread::sleep(Duration::from_millis(options.interval_ms.max(100)));
+        wait(Duration::from_millis(options.interval_ms.max(100)), &mut *access, teller.as_mut());
+    }
+}
+
+/// How often the cluster is looked at for news, however seldom it is shown.
+const NEWS: Duration = Duration::from_millis(250);
+
+/// Waits until the cluster is to be shown again. If there is somebody to tell, what happens
+/// meanwhile is told.
+fn wait(time: Duration, access: &mut dyn Access, mut teller: Option<&mut agent::Teller>) {
+    let end = Instant::now() + time;
+    loop {
+        if let Some(teller) = &mut teller
+            && let Ok(cib) = access.cib()
+        {
+            teller.look(&cib);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(if teller.is_some() { left.min(NEWS) } else { left });
     }
 }
 

@@ -52,6 +52,9 @@ pub const GROUPS: &[Group] = &[
             opt('N', "disable-ncurses", NONE, "Do not use the whole screen"),
             opt('d', "daemonize", NONE, "Go on in the background; needs --output-to"),
             opt('p', "pid-file", Value::Required("FILE"), "Where the number of that process goes"),
+            opt('E', "external-agent", Value::Required("FILE"), "Run this when operations end"),
+            opt('e', "external-recipient", Value::Required("RCPT"), "Whom that program is to tell"),
+            opt('W', "watch-fencing", NONE, "Run it when fencing ends, too"),
             opt('x', "xml-file", Value::Required("FILE"), ""),
         ],
     },
@@ -111,6 +114,14 @@ pub struct Options {
     pub daemonize: bool,
     /// Where the number of the process in the background goes.
     pub pid_file: Option<String>,
+    /// A program that is run when operations end.
+    pub agent: Option<String>,
+    /// Whom it is to tell.
+    pub recipient: Option<String>,
+    /// It is run when fencing ends, too.
+    pub watch_fencing: bool,
+    /// Every attempt at fencing, not only the newest of those that are alike.
+    pub whole_fencing: bool,
     /// Headers for a web server.
     pub cgi: bool,
     /// For the page.
@@ -142,7 +153,7 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
         return Ok(Request::Print(crate::compat::VERSION.to_string()));
     }
     let form = form(&parsed);
-    let sections = sections(&parsed, form).map_err(usage)?;
+    let mut sections = sections(&parsed, form).map_err(usage)?;
     let interval_ms = match parsed.last("interval") {
         None => 5_000,
         Some(text) => u64::try_from(crm_core::scalar::parse_msec(text).unwrap_or(-1))
@@ -150,6 +161,10 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
     };
     let text = |name: &'static str| parsed.last(name).map(String::from);
     let live = text("xml-file").is_none() && std::env::var_os("CIB_file").is_none();
+    if !live || parsed.has("watch-fencing") && parsed.last("fence-history").is_none() {
+        // What a file says of fencing need not be so, and who is told of it needs no list.
+        sections.exclude("fencing").map_err(usage)?;
+    }
     let simple = parsed.has("simple-status");
     let history = match (parsed.has("timing-details") || form == Form::Xml, form) {
         (true, _) | (_, Form::OldXml) => Detail::Timing,
@@ -160,7 +175,8 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
     let output_to = text("output-to").filter(|file| file != "-").or(text("as-html"));
     let to_stdout = output_to.is_none();
     let daemonize = parsed.has("daemonize");
-    if daemonize && to_stdout {
+    let agent = text("external-agent");
+    if daemonize && to_stdout && agent.is_none() {
         let text = "--daemonize requires at least one of --output-to and --external-agent";
         return Err(usage(text.to_owned()));
     }
@@ -186,6 +202,10 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
         web: parsed.has("web-cgi"),
         daemonize,
         pid_file: text("pid-file"),
+        agent,
+        recipient: text("external-recipient"),
+        watch_fencing: parsed.has("watch-fencing"),
+        whole_fencing: parsed.last("fence-history") == Some("3"),
         cgi: parsed.has("html-cgi") || parsed.has("web-cgi"),
         stylesheet: text("html-stylesheet"),
         title: text("html-title"),

@@ -97,12 +97,18 @@ fn sections(scene: &Scene<'_>) -> Vec<Part> {
     if has(Section::Failures) {
         list("Failed Resource Actions", failure_items(cluster, view, options.detail));
     }
+    if has(Section::FencingFailed) {
+        list("Failed Fencing Actions", super::fencing::items(scene, false));
+    }
     if has(Section::Tickets) {
         list("Tickets", ticket_items(cluster));
     }
     if has(Section::Bans) {
         let items = ban_items(cluster, view, &options.sections.ban_prefix);
         list("Negative Location Constraints", items);
+    }
+    if has(Section::FencingSucceeded) {
+        list("Fencing History", super::fencing::items(scene, true));
     }
     parts
 }

@@ -42,6 +42,10 @@ fn fill(scene: &Scene<'_>, mut root: Element) -> Element {
     if has(Section::Failures) {
         parts.push(failures_element(cluster, view));
     }
+    let fencing = [Section::FencingFailed, Section::FencingPending, Section::FencingSucceeded];
+    if fencing.into_iter().any(has) {
+        parts.push(super::fencing::element(scene));
+    }
     if has(Section::Tickets) {
         parts.push(tickets_element(cluster));
     }

@@ -7,7 +7,7 @@ use md5::{Digest, Md5};
 
 use crate::scalar::compare_versions;
 
-use super::model::{Cluster, HistoryIx, HistoryOp, NodeIx, RscIx, Table, Task};
+use super::model::{Cluster, HistoryIx, NodeIx, RscIx, Table, Task};
 
 /// Digest of a set of parameters (I-183, I-184): lower-case hex MD5 of the set written as XML.
 pub fn digest(parameters: &Table) -> String {
@@ -117,38 +117,96 @@ pub enum Verdict {
     Restart,
 }
 
+/// The digests of an operation as it is configured now, for a node, and what the last entry that
+/// was compared with them showed.
+///
+/// The reference makes them once a run, for whichever entry it compares first, and which ones
+/// depends on that entry: a later entry of the same operation with a digest that the first one
+/// lacked is not compared with it.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// All parameters that count.
+    main: String,
+    /// Those whose change needs a restart, if the first entry says which.
+    restart: Option<String>,
+    /// Without private ones, if the document is sanitized.
+    secure: Option<String>,
+    verdict: Verdict,
+}
+
+/// Which operation of which resource on which node, by task and interval.
+pub type ConfiguredKey = (RscIx, NodeIx, Task, u32);
+
 /// Compares a history entry with the configuration (I-189).
 pub fn compare(
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     rsc: RscIx,
     node: NodeIx,
     history: HistoryIx,
     op: usize,
 ) -> Verdict {
-    let entry = &cluster[history].ops[op];
-    let task = compared_task(entry);
-    let (main, op_parameters) = main_parameters(cluster, rsc, node, &task, entry.interval);
-    if cluster.expired_recurring.contains(&(history, op)) {
-        return Verdict::Restart;
+    let key = key(cluster, rsc, node, history, op);
+    if !cluster.digests.contains_key(&key) {
+        cluster.recheck_params(rsc, Some(node));
+        let made = configured(cluster, &key, history, op);
+        cluster.digests.insert(key.clone(), made);
     }
-    if let Some(recorded) = &entry.rare().restart_digest {
-        let mut some = main.clone();
-        if let Some(list) = &entry.rare().force_restart {
-            some.retain(|name| listed(list, name));
-        }
-        if digest(&some) != **recorded {
-            return Verdict::Restart;
-        }
-    }
-    match &entry.digest {
+    let expired = cluster.expired_recurring.contains(&(history, op));
+    let entry = &cluster.histories[history.ix()].ops[op];
+    let Some(now) = cluster.digests.get_mut(&key) else { return Verdict::Unknown };
+    let recorded = entry.rare().restart_digest.as_deref();
+    let restart = now.restart.as_deref();
+    let needs_restart =
+        restart.is_some_and(|now| expired || recorded.is_some_and(|recorded| recorded != now));
+    now.verdict = match entry.digest.as_deref() {
+        _ if needs_restart => Verdict::Restart,
         None => Verdict::Unknown,
-        Some(recorded) if digest(&main) == **recorded => Verdict::Match,
-        Some(_) if entry.interval == 0 && op_parameters => Verdict::Restart,
+        Some(recorded) if recorded == now.main => Verdict::Match,
+        // What was found before, or that the operation has parameters of its own.
+        Some(_) if entry.interval == 0 && now.verdict == Verdict::Restart => Verdict::Restart,
         Some(_) => Verdict::All,
-    }
+    };
+    now.verdict
 }
 
-/// True if only private parameters differ, as far as a sanitized document shows (I-188, I-190).
+/// Which configured operation an entry is compared with.
+fn key(
+    cluster: &Cluster,
+    rsc: RscIx,
+    node: NodeIx,
+    history: HistoryIx,
+    op: usize,
+) -> ConfiguredKey {
+    let entry = &cluster[history].ops[op];
+    (rsc, node, entry.task.clone().unwrap_or(Task::Start), entry.interval)
+}
+
+/// The digests that the first entry of an operation asks for.
+fn configured(cluster: &Cluster, key: &ConfiguredKey, history: HistoryIx, op: usize) -> Configured {
+    let (rsc, node, task, interval) = (key.0, key.1, &key.2, key.3);
+    let entry = &cluster[history].ops[op];
+    let rare = entry.rare();
+    let (main, own) = main_parameters(cluster, rsc, node, task, interval);
+    let expired = cluster.expired_recurring.contains(&(history, op));
+    let restart = (rare.restart_digest.is_some() || expired).then(|| {
+        let mut some = main.clone();
+        if let Some(list) = &rare.force_restart {
+            some.retain(|name| listed(list, name));
+        }
+        digest(&some)
+    });
+    let secure = cluster.sanitized.then(|| {
+        let feature_set = entry.feature_set.as_deref().or(cluster.options.feature_set.as_deref());
+        let feature_set = feature_set.unwrap_or("3.16.1");
+        let list = Some(rare.secure_params.as_deref().unwrap_or_default());
+        digest(&secure_parameters(cluster, rsc, node, task, interval, list, feature_set))
+    });
+    let verdict = if interval == 0 && own { Verdict::Restart } else { Verdict::Match };
+    Configured { main: digest(&main), restart, secure, verdict }
+}
+
+/// True if only private parameters of an entry that was just compared differ, as far as a
+/// sanitized document shows (I-188, I-190).
 pub fn only_private_changed(
     cluster: &Cluster,
     rsc: RscIx,
@@ -156,27 +214,10 @@ pub fn only_private_changed(
     history: HistoryIx,
     op: usize,
 ) -> bool {
-    let entry = &cluster[history].ops[op];
-    let Some(recorded) = entry.rare().secure_digest.as_deref().filter(|_| cluster.sanitized) else {
-        return false;
-    };
-    let task = compared_task(entry);
-    let feature_set = entry.feature_set.as_deref().or(cluster.options.feature_set.as_deref());
-    let feature_set = feature_set.unwrap_or("3.16.1");
-    let list = entry.rare().secure_params.as_deref();
-    let secure = secure_parameters(cluster, rsc, node, &task, entry.interval, list, feature_set);
-    digest(&secure) == recorded
-}
-
-/// One-shot operations that made the resource what it is are compared as `start` (A-54).
-fn compared_task(entry: &HistoryOp) -> Task {
-    match &entry.task {
-        Some(Task::Monitor | Task::MigrateFrom | Task::Promote) if entry.interval == 0 => {
-            Task::Start
-        }
-        Some(task) => task.clone(),
-        None => Task::Start,
-    }
+    let recorded = cluster[history].ops[op].rare().secure_digest.as_deref();
+    let now = cluster.digests.get(&key(cluster, rsc, node, history, op));
+    let now = now.and_then(|now| now.secure.as_deref());
+    recorded.is_some() && recorded == now
 }
 
 /// The main set, and whether the operation has parameters of its own (I-185).
@@ -346,5 +387,38 @@ mod tests {
         assert_eq!(again.digest, digest(&table(&[("CRM_meta_timeout", "20000"), ("state", "/x")])));
         assert_eq!(again.secure.map(|s| s.0), Some(" state ".to_string()));
         assert_eq!(once.restart.map(|r| r.0), Some(" state ".to_string()));
+    }
+
+    #[test]
+    fn the_first_entry_compared_decides_which_digests_there_are() {
+        // I-189: a restart digest is compared only if the first entry has one, too.
+        let entry = |id: &str, more: &str| {
+            format!(
+                "<lrm_rsc_op id='{id}' operation_key='A_monitor_10000' operation='monitor' \
+                 interval='10000' call-id='{}' rc-code='0' op-status='0' \
+                 transition-key='1:1:0:00000000-0000-0000-0000-000000000000' {more}/>",
+                id.len()
+            )
+        };
+        let text = format!(
+            "<cib><configuration><crm_config/><nodes><node id='1' uname='n1'/></nodes><resources>\
+             <primitive id='A' class='ocf' provider='heartbeat' type='Dummy'/></resources>\
+             <constraints/></configuration><status><node_state id='1' uname='n1'><lrm id='1'>\
+             <lrm_resources><lrm_resource id='A' class='ocf' provider='heartbeat' type='Dummy'>\
+             {}{}</lrm_resource></lrm_resources></lrm></node_state></status></cib>",
+            entry("A_plain", ""),
+            entry("A_reloadable", "op-restart-digest='other'")
+        );
+        let cib = crate::cib::parse(&text).unwrap();
+        let now = crate::rules::Moment { epoch: 10_000, offset: 0 };
+        let cluster = crate::scheduler::status(&crate::scheduler::Input::new(&cib, now));
+        let (rsc, node, history) =
+            (cluster.resource("A").unwrap(), cluster.histories[0].node, HistoryIx::next(0));
+        let verdicts = |order: [usize; 2]| {
+            let mut cluster = cluster.clone();
+            order.map(|op| compare(&mut cluster, rsc, node, history, op))
+        };
+        assert_eq!(verdicts([0, 1]), [Verdict::Unknown, Verdict::Unknown]);
+        assert_eq!(verdicts([1, 0]), [Verdict::Restart, Verdict::Unknown]);
     }
 }

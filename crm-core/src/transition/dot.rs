@@ -6,10 +6,11 @@ use super::graph::{Action, ActionKind, Graph, Mark, Presence};
 
 impl Graph {
     /// The drawing `crm_simulate --save-dotfile` writes. With `ids`, every name
-    /// carries the action's number. What is not managed is drawn only with `all`, though what
-    /// waits for it shows that.
+    /// carries the action's number. What is optional or not managed is drawn only with `all`,
+    /// though what waits for it shows that.
     pub fn to_dot(&self, ids: bool, all: bool) -> String {
-        let hidden = |action: &Action| action.mark == Mark::Unmanaged && !all;
+        let hidden =
+            |action: &Action| matches!(action.mark, Mark::Unmanaged | Mark::Optional) && !all;
         let mut out = String::from(" digraph \"g\" {\n");
         for (_, action) in self.actions().rev() {
             if hidden(action) {

@@ -51,9 +51,10 @@ pub enum Mark {
     Included,
     /// It is needed but cannot be done now. Shown, never executed, never complete.
     Blocked,
-    /// It needs not be done. Only in graphs that were asked to hold everything.
+    /// It needs not be done. Only in graphs that were asked to hold everything, or if something
+    /// waits for it.
     Optional,
-    /// Its resource is not ours to manage. Only in graphs that were asked to hold everything.
+    /// Its resource is not ours to manage. Where it is in a graph is as for the optional ones.
     Unmanaged,
 }
 

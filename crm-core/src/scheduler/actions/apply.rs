@@ -228,18 +228,15 @@ impl Propagation<'_> {
         if self.cluster[first].marks.runnable() {
             return;
         }
-        if self.cluster[then].marks.optional() {
-            let role = state(self.cluster, rsc);
-            let action = &self.cluster[then];
-            let only_there = active_only_on(self.cluster, rsc, action.node);
-            let unaffected = match action.task {
-                Task::Stop => role == Role::Stopped,
-                Task::Start => role >= Role::Started && only_there,
-                _ => false,
-            };
-            if unaffected {
-                return;
-            }
+        let (role, action) = (state(self.cluster, rsc), &self.cluster[then]);
+        let only_there = || active_only_on(self.cluster, rsc, action.node);
+        let unaffected = match action.task {
+            Task::Stop => role == Role::Stopped,
+            Task::Start => action.marks.optional() && role >= Role::Started && only_there(),
+            _ => false,
+        };
+        if unaffected {
+            return;
         }
         self.clear_because(then, Marks::OPTIONAL, first);
         self.clear_because(then, Marks::RUNNABLE, first);
@@ -330,13 +327,17 @@ fn instances(cluster: &Cluster, rsc: RscIx) -> Vec<RscIx> {
     }
 }
 
-/// The role of a resource now: of a collective, the highest of its parts'.
+/// The role of a resource now: of a collective, the highest of its parts'. The reference never
+/// knows that of a bundle.
 pub(super) fn state(cluster: &Cluster, rsc: RscIx) -> Role {
     let r = &cluster[rsc];
-    if r.is_primitive() {
-        return r.role;
+    match &r.variant {
+        Variant::Primitive => r.role,
+        Variant::Group(_) | Variant::Clone(_) => {
+            r.children.iter().map(|&c| state(cluster, c)).max().unwrap_or_default()
+        }
+        Variant::Bundle(_) => Role::Unknown,
     }
-    r.children.iter().map(|&c| state(cluster, c)).max().unwrap_or_default()
 }
 
 fn active_only_on(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> bool {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::scheduler::model::{
     ActionIx, Cluster, Ground, Key, Marks, NodeFact, NodeIx, OrderFlags, RscIx, Task, Variant,
 };
-use crate::transition::{self, ActionId, Graph, GraphSettings, Mark, NodeRef, Presence};
+use crate::transition::{ActionId, Graph, GraphSettings, Mark, NodeRef, Presence};
 
 use super::describe::describe;
 use super::fencing::container_of;
@@ -132,17 +132,12 @@ impl Emission<'_> {
         let mut triggers: BTreeMap<ActionIx, Vec<ActionIx>> = self.synapses.into_iter().collect();
         let included: BTreeSet<ActionIx> = triggers.keys().copied().collect();
         for ix in (0..cluster.actions.len()).map(ActionIx::next) {
-            let action = &cluster[ix];
-            let held = action.marks.required() && action.rsc.is_none_or(|r| cluster[r].managed);
             if triggers.contains_key(&ix) {
                 continue;
             }
-            if held {
-                graph.add(shown(cluster, ix, Mark::Blocked));
-            } else if cluster.all_actions {
-                let managed = action.rsc.is_none_or(|r| cluster[r].managed);
-                let mark = if managed { Mark::Optional } else { Mark::Unmanaged };
-                graph.add(shown(cluster, ix, mark));
+            let mark = left_out(cluster, ix);
+            if mark == Mark::Blocked || cluster.all_actions {
+                graph.add(describe(cluster, ix, mark));
             }
         }
         let shown: Vec<ActionIx> = graph.actions().map(|(_, a)| ActionIx(a.id.0 - 1)).collect();
@@ -151,15 +146,13 @@ impl Emission<'_> {
             for (first, flags) in inputs(cluster, then) {
                 let presence = if by.contains(&first) {
                     Presence::Trigger
-                } else if is_without_effect(flags, included.contains(&then)) {
+                } else if is_hidden(flags, included.contains(&then), cluster.all_actions) {
                     continue;
                 } else {
                     Presence::Ignored
                 };
                 if graph.find(id(first)).is_none() && presence == Presence::Trigger {
-                    let managed = cluster[first].rsc.is_none_or(|r| cluster[r].managed);
-                    let mark = if managed { Mark::Blocked } else { Mark::Unmanaged };
-                    graph.add(describe(cluster, first, mark));
+                    graph.add(describe(cluster, first, left_out(cluster, first)));
                 }
                 if let (Some(first), Some(then)) = (graph.find(id(first)), graph.find(id(then))) {
                     graph.order(first, then, presence);
@@ -170,29 +163,27 @@ impl Emission<'_> {
     }
 }
 
-/// True for relations that are not even shown: those that hold on one node only, once it is clear
-/// that they do not.
-fn is_without_effect(flags: OrderFlags, then_included: bool) -> bool {
-    flags == OrderFlags::NONE
-        || flags == OrderFlags::LOAD
-        || (flags == OrderFlags::ANTI_COLOC && then_included)
+/// Why an action is not in the graph.
+fn left_out(cluster: &Cluster, ix: ActionIx) -> Mark {
+    let action = &cluster[ix];
+    if !action.rsc.is_none_or(|r| cluster[r].managed) {
+        Mark::Unmanaged
+    } else if action.marks.optional() {
+        Mark::Optional
+    } else {
+        Mark::Blocked
+    }
 }
 
-/// An action that is only drawn. One without a node is drawn where the resource will be, since
-/// that is where the summary looked for it.
-fn shown(cluster: &Cluster, ix: ActionIx, mark: Mark) -> transition::Action {
-    let mut shown = describe(cluster, ix, mark);
-    let action = &cluster[ix];
-    let looked_for =
-        [Task::Start, Task::Promote, Task::Demote].into_iter().any(|t| action.key == Key::once(t));
-    if let (None, true, Some(rsc)) = (&shown.node, looked_for, action.rsc)
-        && let (true, Some(next)) = (cluster[rsc].managed, cluster[rsc].assigned)
-        && (!cluster[rsc].orphan || !cluster[rsc].active_on.is_empty())
-    {
-        let node = &cluster[next];
-        shown.node = Some(NodeRef { name: node.name.to_string(), id: node.id.to_string() });
+/// True for relations that are not even shown: those that hold on one node only, once it is clear
+/// that they do not; and what waits for room is shown only with everything else.
+fn is_hidden(flags: OrderFlags, then_included: bool, all: bool) -> bool {
+    match flags {
+        OrderFlags::NONE => true,
+        OrderFlags::LOAD => then_included || !all,
+        OrderFlags::ANTI_COLOC => then_included,
+        _ => false,
     }
-    shown
 }
 
 ///

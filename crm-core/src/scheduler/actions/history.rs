@@ -176,7 +176,6 @@ pub(super) fn check_deferred(cluster: &mut Cluster) {
         match kind {
             CheckKind::Active => check_definition(cluster, rsc, node, history, op),
             CheckKind::LastFailure => {
-                cluster.recheck_params(rsc, node);
                 let verdict = digest::compare(cluster, rsc, node, history, op);
                 if !matches!(verdict, digest::Verdict::Match | digest::Verdict::Unknown) {
                     let ground = recorded(history, op, Remark::Changed);
@@ -234,7 +233,6 @@ fn definition_changed(
     let recorded_as_start =
         interval == 0 && matches!(task, Task::Monitor | Task::MigrateFrom | Task::Promote);
     let task = if recorded_as_start { Task::Start } else { task };
-    cluster.recheck_params(rsc, node);
     let verdict = digest::compare(cluster, rsc, node, history, entry);
     if verdict == digest::Verdict::Match {
         return false;

@@ -14,6 +14,7 @@ mod fencing;
 mod group;
 mod history;
 mod internal;
+mod located;
 mod migration;
 mod notify;
 mod orderings;
@@ -28,6 +29,8 @@ mod resolve;
 mod roles;
 mod seen;
 mod shutdown;
+#[cfg(test)]
+mod tests;
 mod unfencing;
 
 pub use fencing::{can_fence, mark_for_fencing};
@@ -61,6 +64,7 @@ pub fn plan(cluster: &mut Cluster) -> Graph {
     resolve::resolve(cluster);
     propagate::settle(cluster);
     resolve::disable_invalid(cluster);
+    located::settle(cluster);
     emit::graph(cluster)
 }
 

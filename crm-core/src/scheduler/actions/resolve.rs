@@ -91,20 +91,36 @@ pub(super) fn disable_invalid(cluster: &mut Cluster) {
     }
 }
 
-/// True if the action comes before itself over links that would enter the graph.
-fn closes_loop(cluster: &Cluster, goal: ActionIx, start: LinkIx) -> bool {
-    let mut seen: BTreeSet<ActionIx> = BTreeSet::new();
-    let mut stack = vec![start];
-    while let Some(ix) = stack.pop() {
+/// True if the action comes before itself over links that would enter the graph. Links that hold
+/// on one node only and turn out not to on the way are disabled, like those of an action that
+/// enters the graph: a drawing of all actions shows it.
+fn closes_loop(cluster: &mut Cluster, goal: ActionIx, start: LinkIx) -> bool {
+    let mut done: BTreeSet<ActionIx> = BTreeSet::new();
+    // The actions between the goal and the link at hand, each with its links still to follow,
+    // the next one last.
+    let mut path: Vec<(ActionIx, Vec<LinkIx>)> = vec![(goal, vec![start])];
+    while let Some((_, links)) = path.last_mut() {
+        let Some(ix) = links.pop() else {
+            done.extend(path.pop().map(|(action, _)| action));
+            continue;
+        };
         let l = cluster[ix];
-        if seen.contains(&l.first) || !emit::is_trigger(cluster, l.first, l.then, l.flags) {
+        // The goal itself is where a loop ends.
+        if path.iter().skip(1).any(|(action, _)| *action == l.first) {
+            continue;
+        }
+        if !emit::is_trigger(cluster, l.first, l.then, l.flags) {
+            if l.flags == OrderFlags::LOAD || l.flags == OrderFlags::ANTI_COLOC {
+                cluster[ix].flags = OrderFlags::NONE;
+            }
             continue;
         }
         if l.first == goal {
             return true;
         }
-        seen.insert(l.first);
-        stack.extend(cluster[l.first].before.iter().copied());
+        if !done.contains(&l.first) {
+            path.push((l.first, cluster[l.first].before.clone()));
+        }
     }
     false
 }

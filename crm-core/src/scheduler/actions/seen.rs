@@ -17,6 +17,27 @@ pub(super) fn basic(task: &Task) -> Task {
     }
 }
 
+/// True for tasks of collectives that the reference relates to those of their parts. It has no
+/// number for the others (moving above all), and finds no part that does them.
+fn is_shared(task: &Task) -> bool {
+    matches!(
+        task,
+        Task::Start
+            | Task::Running
+            | Task::Stop
+            | Task::Stopped
+            | Task::Promote
+            | Task::Promoted
+            | Task::Demote
+            | Task::Demoted
+            | Task::Monitor
+            | Task::Notify
+            | Task::Notified
+            | Task::Fence
+            | Task::Shutdown
+    )
+}
+
 /// Changes that seeing makes: marks that are written back to the collective's own action, and the
 /// part's action that they come from.
 pub(super) type WrittenBack = Vec<(ActionIx, Marks, Option<ActionIx>)>;
@@ -87,7 +108,8 @@ fn group(
     let mut seen = Marks::OPTIONAL | Marks::RUNNABLE | Marks::PSEUDO;
     for &member in &cluster[rsc].children {
         let wanted = basic(task);
-        match first_of_task(cluster, member, &wanted, node) {
+        let part = first_of_task(cluster, member, &wanted, node).filter(|_| is_shared(task));
+        match part {
             Some(part) => {
                 let marks = cluster[part].marks;
                 if seen.optional() && marks.required() {
@@ -130,7 +152,8 @@ fn parts(
     let (mut any_runnable, mut last) = (false, None);
     for &instance in instances {
         let place = node.filter(|_| cluster[instance].children.is_empty());
-        let Some(part) = first_of_task(cluster, instance, &task, place) else { continue };
+        let part = first_of_task(cluster, instance, &task, place).filter(|_| is_shared(&task));
+        let Some(part) = part else { continue };
         let marks = marks(cluster, part, node, back);
         if seen.optional() && marks.required() {
             seen.clear(Marks::OPTIONAL);

@@ -88,7 +88,7 @@ pub(super) fn add_digests(cluster: &mut Cluster, unfence: ActionIx, node: NodeIx
     devices.reverse();
     let (mut all, mut secure, mut changed) = (String::new(), String::new(), false);
     for device in devices {
-        cluster.recheck_params(device, node);
+        cluster.recheck_params(device, Some(node));
         let digests = fencing_digests(cluster, device, node);
         let (id, agent) = (&cluster[device].id, &cluster[device].agent.kind);
         // Writing to a String cannot fail.

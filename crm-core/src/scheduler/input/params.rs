@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::rules::Context;
-use crate::scheduler::model::{Cluster, NodeIx, RscIx, Table};
+use crate::scheduler::model::{Blocks, Cluster, NodeIx, RscIx, Table};
 
 use super::blocks::combine;
 
@@ -14,22 +14,9 @@ impl Cluster {
         self.params_until(rsc, node).0
     }
 
-    /// Remembers when the parameters of a resource on a node may change by themselves (I-207). To be
-    /// called where they decide something: comparing digests, and rules of its locations.
-    pub fn recheck_params(&mut self, rsc: RscIx, node: NodeIx) {
-        let above = std::iter::successors(Some(rsc), |&r| self[r].parent);
-        let own = above.flat_map(|r| self[r].param_blocks.iter());
-        if own.chain(self.rsc_default_params.iter()).all(|block| block.rules.is_empty()) {
-            return;
-        }
-        if let Some(at) = self.params_until(rsc, Some(node)).1 {
-            self.recheck(at);
-        }
-    }
-
     /// [`params`](Cluster::params), and when they may change by themselves (I-207), in seconds of
     /// the epoch.
-    pub(super) fn params_until(&self, rsc: RscIx, node: Option<NodeIx>) -> (Table, Option<i64>) {
+    fn params_until(&self, rsc: RscIx, node: Option<NodeIx>) -> (Table, Option<i64>) {
         let attribute = |name: &str| -> Option<Arc<str>> {
             node.and_then(|n| self[n].attributes.get(name).cloned())
         };
@@ -46,5 +33,17 @@ impl Cluster {
         }
         changes.push(combine(&self.rsc_default_params, &context, false, &mut table));
         (table, changes.into_iter().flatten().min())
+    }
+
+    /// Remembers when the parameters of a resource may change by themselves (I-207). To be called
+    /// where they decide something: comparing digests, and rules of locations.
+    pub(crate) fn recheck_params(&mut self, rsc: RscIx, node: Option<NodeIx>) {
+        let with_rules = |blocks: &Blocks| blocks.iter().any(|block| !block.rules.is_empty());
+        let mut owners = std::iter::successors(Some(rsc), |r| self[*r].parent);
+        let vary = owners.any(|r| with_rules(&self[r].param_blocks))
+            || with_rules(&self.rsc_default_params);
+        if vary && let Some(at) = self.params_until(rsc, node).1 {
+            self.recheck(at);
+        }
     }
 }

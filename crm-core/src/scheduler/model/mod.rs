@@ -24,6 +24,7 @@ use std::sync::Arc;
 use crate::Score;
 use crate::rules::Moment;
 use crate::scalar::is_true;
+use crate::scheduler::digest::{Configured, ConfiguredKey};
 
 pub use action::{Action, Extra, Key, Link, Marks, NotifyKind};
 pub use constraint::{
@@ -66,6 +67,8 @@ pub struct Cluster {
     pub failed_ops: Vec<FailedOp>,
     /// Entries of recurring operations whose result expired and that must look changed (I-142).
     pub expired_recurring: BTreeSet<(HistoryIx, usize)>,
+    /// Digests of configured operations that entries were compared with (I-189).
+    pub digests: BTreeMap<ConfiguredKey, Configured>,
     /// Comparisons that wait for placement, in order.
     pub deferred_checks: Vec<DeferredCheck>,
     /// Tickets, in the order first mentioned.

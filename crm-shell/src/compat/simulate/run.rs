@@ -68,7 +68,10 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<(Exit, Remains), 
         show_notes(&cluster, output);
     }
     if let Some(path) = &options.save_input {
-        save(path, &cib)?;
+        match with_expired_marked(&cib, &cluster) {
+            Some(marked) => save(path, &marked)?,
+            None => save(path, &cib)?,
+        }
     }
     let (mut exit, mut decided) = (Exit::OK, None);
     if options.run {
@@ -124,6 +127,34 @@ fn target(options: &Options) -> Option<&str> {
 fn save(path: &str, cib: &Element) -> Result<(), input::Refusal> {
     std::fs::write(path, cib.to_pretty())
         .map_err(|error| (format!("Could not create '{path}': {error}"), Exit::NO_SUCH))
+}
+
+/// The document with a digest that nothing has in recurring operations whose failure expired, if
+/// there are any: that is how the reference remembers to schedule them again, and it keeps it in
+/// what it saves (I-142).
+fn with_expired_marked(cib: &Element, cluster: &Cluster) -> Option<Element> {
+    if cluster.expired_recurring.is_empty() {
+        return None;
+    }
+    let mut marked = cib.clone();
+    for &(history, op) in &cluster.expired_recurring {
+        let history = &cluster[history];
+        let (node, resource, op) = (&cluster[history.node].id, &history.id, &history.ops[op].id);
+        let is = |name: &'static str, id: &str| {
+            let id = id.to_string();
+            move |e: &Element| e.name() == name && e.id() == Some(&id)
+        };
+        let entry = marked
+            .child_mut("status")
+            .and_then(|status| status.find_child_mut(is("node_state", node)))
+            .and_then(|state| state.child_mut("lrm")?.child_mut("lrm_resources"))
+            .and_then(|resources| resources.find_child_mut(is("lrm_resource", resource)))
+            .and_then(|resource| resource.find_child_mut(is("lrm_rsc_op", op)));
+        if let Some(entry) = entry {
+            entry.set_attr("op-restart-digest", "calculated-failure-timeout");
+        }
+    }
+    Some(marked)
 }
 
 /// What reading noticed about parameters.

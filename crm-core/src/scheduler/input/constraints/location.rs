@@ -184,7 +184,7 @@ impl<'a> Reader<'_, 'a> {
         let rule = Rule::parse(element, &|e| self.doc.resolve(e));
         let mut nodes = Vec::new();
         for node in cluster.node_order.clone() {
-            cluster.recheck_params(rsc, node);
+            cluster.recheck_params(rsc, Some(node));
             if rule_holds(cluster, &rule, rsc, node, &matches) {
                 let score = rule_score(cluster, element, rsc, node, &matches);
                 let base = if rule.any { cluster[node].score } else { Score::ZERO };

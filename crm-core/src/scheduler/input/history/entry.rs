@@ -453,7 +453,6 @@ fn parameters_changed(cluster: &mut Cluster, entry: Entry) -> bool {
         cluster.deferred_checks.push(DeferredCheck { rsc, history, op: at, kind });
         return false;
     }
-    cluster.recheck_params(rsc, node);
     let verdict = digest::compare(cluster, rsc, node, history, at);
     !matches!(verdict, Verdict::Match | Verdict::Unknown)
 }

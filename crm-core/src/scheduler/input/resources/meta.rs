@@ -30,15 +30,7 @@ pub(super) fn unpack(cluster: &mut Cluster, rsc: RscIx, attributes: &[(Arc<str>,
     }
     cluster[rsc].meta = Arc::new(table);
     // Parameters are looked up later and often, but for no node in particular already here.
-    let with_rules = |cluster: &Cluster| {
-        let own = cluster[rsc].param_blocks.iter();
-        own.chain(cluster.rsc_default_params.iter()).any(|block| !block.rules.is_empty())
-    };
-    if with_rules(cluster)
-        && let Some(at) = cluster.params_until(rsc, None).1
-    {
-        cluster.recheck(at);
-    }
+    cluster.recheck_params(rsc, None);
     derive(cluster, rsc);
 }
 

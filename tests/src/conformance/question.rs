@@ -122,7 +122,10 @@ fn seconds() -> i64 {
 }
 
 /// The forms in which the time of a run shows in its output.
-struct Times(Vec<String>);
+struct Times {
+    started: i64,
+    forms: Vec<String>,
+}
 
 impl Times {
     fn since(started: i64) -> Times {
@@ -132,14 +135,31 @@ impl Times {
             let dates = formats.map(|format| time.strftime(format).to_string());
             [second.to_string()].into_iter().chain(dates)
         });
-        Times(forms.collect())
+        Times { started, forms: forms.collect() }
     }
 
     fn hide(&self, text: &str) -> String {
-        let text = without_stale_interval(text);
-        self.0.iter().fold(text, |text, form| {
+        let text = self.without_recheck(&without_stale_interval(text));
+        self.forms.iter().fold(text, |text, form| {
             if text.contains(form) { text.replace(form, RUN_TIME) } else { text }
         })
+    }
+}
+
+impl Times {
+    /// A time for looking again that counts from the run, in minutes: one of the two may have
+    /// started a second later.
+    fn without_recheck(&self, text: &str) -> String {
+        const BEFORE: &str = "recheck-by=\"";
+        let Some((head, rest)) = text.split_once(BEFORE) else { return text.to_string() };
+        let Some((time, rest)) = rest.split_once('"') else { return text.to_string() };
+        match time.parse::<i64>().ok().filter(|time| *time >= self.started) {
+            Some(time) => {
+                let minutes = (time - self.started) / 60;
+                format!("{head}{BEFORE}{RUN_TIME}+{minutes}min\"{rest}")
+            }
+            None => text.to_string(),
+        }
     }
 }
 
@@ -254,8 +274,13 @@ mod tests {
 
     #[test]
     fn the_time_of_the_run_does_not_count() {
-        let times = Times(vec!["1700000000".into(), "Tue Nov 14".into()]);
+        let forms = vec!["1700000000".into(), "Tue Nov 14".into()];
+        let times = Times { started: 1_700_000_000, forms };
         assert_eq!(times.hide("a=1700000000 (Tue Nov 14)"), "a=RUN-TIME (RUN-TIME)");
+        let recheck = |time: i64| times.hide(&format!("<g recheck-by=\"{time}\" x=\"1\">"));
+        assert_eq!(recheck(1_700_003_601), "<g recheck-by=\"RUN-TIME+60min\" x=\"1\">");
+        assert_eq!(recheck(1_700_003_602), recheck(1_700_003_601));
+        assert_eq!(recheck(1_699_999_999), "<g recheck-by=\"1699999999\" x=\"1\">");
     }
 
     #[test]

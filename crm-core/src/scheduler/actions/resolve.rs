@@ -1,7 +1,7 @@
 //! From orderings of resources and keys to links of actions (scheduler reference 3,
 //! section 15.1), and the links that are taken back (section 16).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::scheduler::model::{
     ActionIx, Cluster, Key, LinkIx, Marks, OrderFlags, OrderSide, Ordering, OrderingIx, Relation,
@@ -95,18 +95,21 @@ pub(super) fn disable_invalid(cluster: &mut Cluster) {
 /// on one node only and turn out not to on the way are disabled, like those of an action that
 /// enters the graph: a drawing of all actions shows it.
 fn closes_loop(cluster: &mut Cluster, goal: ActionIx, start: LinkIx) -> bool {
-    let mut done: BTreeSet<ActionIx> = BTreeSet::new();
-    // The actions between the goal and the link at hand, each with its links still to follow,
-    // the next one last.
+    // Whether an action that was met is done with; the others are on the path. The goal itself is
+    // where a loop ends.
+    let mut met: BTreeMap<ActionIx, bool> = BTreeMap::new();
+    // The actions from the goal to the link at hand, each with its links still to follow, the next
+    // one last.
     let mut path: Vec<(ActionIx, Vec<LinkIx>)> = vec![(goal, vec![start])];
-    while let Some((_, links)) = path.last_mut() {
+    while let Some((action, links)) = path.last_mut() {
         let Some(ix) = links.pop() else {
-            done.extend(path.pop().map(|(action, _)| action));
+            met.insert(*action, true);
+            path.pop();
             continue;
         };
         let l = cluster[ix];
-        // The goal itself is where a loop ends.
-        if path.iter().skip(1).any(|(action, _)| *action == l.first) {
+        let done = met.get(&l.first).copied();
+        if done == Some(false) {
             continue;
         }
         if !emit::is_trigger(cluster, l.first, l.then, l.flags) {
@@ -118,7 +121,8 @@ fn closes_loop(cluster: &mut Cluster, goal: ActionIx, start: LinkIx) -> bool {
         if l.first == goal {
             return true;
         }
-        if !done.contains(&l.first) {
+        if done.is_none() {
+            met.insert(l.first, false);
             path.push((l.first, cluster[l.first].before.clone()));
         }
     }

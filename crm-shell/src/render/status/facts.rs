@@ -141,7 +141,8 @@ pub fn pending_flag(resource: &Resource) -> Option<&'static str> {
     matches!(resource.pending, Some((Task::Monitor, _))).then_some("Monitoring")
 }
 
-/// The failed probe of the resource (of the child of a clone) on `node`, or on any node.
+/// The failed probe of the resource (of the child of a clone) on `node`, or on any node. Only an
+/// entry that says where it was made counts, which one that a simulation pretends does not.
 pub fn failed_probe(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> Option<&HistoryOp> {
     // What is in a clone is looked for under the name of what the clone makes instances of.
     let top = cluster.top_of(rsc);
@@ -153,7 +154,8 @@ pub fn failed_probe(cluster: &Cluster, rsc: RscIx, node: Option<NodeIx>) -> Opti
         let history = &cluster[failed.history];
         let op = history.ops.get(failed.op)?;
         let about = history.id == *wanted;
-        let there = node.is_none_or(|n| n == history.node);
+        let made_on = op.on_node.as_deref()?;
+        let there = node.is_none_or(|n| made_on.eq_ignore_ascii_case(&cluster[n].name));
         (op.has_key && is_masked(op) && about && there).then_some(op)
     })
 }

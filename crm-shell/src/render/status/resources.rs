@@ -210,19 +210,24 @@ enum Place {
     Stopped,
 }
 
+/// True for an instance that is active, but on none of the nodes to show. Where a whole group is
+/// not managed on a node that cannot be talked to, it counts as active, but on no node at all.
+pub(super) fn is_elsewhere(cluster: &Cluster, view: &View, instance: RscIx) -> bool {
+    is_active(cluster, instance, false)
+        && !cluster[instance].active_on.iter().any(|n| view.wants_node(*n))
+}
+
 fn place(cluster: &Cluster, view: &View, clone: RscIx, instance: RscIx) -> Place {
     let child = &cluster[instance];
     let partly = is_active(cluster, instance, false);
+    if is_elsewhere(cluster, view, instance) {
+        return Place::Stopped;
+    }
     if view.detail {
         return Place::Individual;
     }
     if cluster[clone].unique {
         return if partly || !cluster[clone].orphan { Place::Individual } else { Place::Stopped };
-    }
-    // Where a whole group is not managed on a node that cannot be talked to, it counts as active,
-    // but on no node that could be listed.
-    if partly && child.active_on.is_empty() {
-        return Place::Stopped;
     }
     let pending = |r: RscIx| cluster[r].pending.is_some();
     if view.pending && pending(instance) {

@@ -8,6 +8,7 @@ use super::facts::{
     agent_name, any_in, is_active, is_disabled, is_listed, pending_state, printable_id, shown_role,
 };
 use super::nodes::{Health, health};
+use super::resources::is_elsewhere;
 
 fn flag(value: bool) -> &'static str {
     if value { "true" } else { "false" }
@@ -162,9 +163,8 @@ fn clone(cluster: &Cluster, view: &View, rsc: RscIx) -> Element {
 fn push_children(cluster: &Cluster, view: &View, rsc: RscIx, element: &mut Element) {
     let is_clone = matches!(cluster[rsc].variant, Variant::Clone(_));
     for &child in &cluster[rsc].children {
-        // Active, but on no node that it could be listed for.
-        let nowhere = cluster[child].active_on.is_empty() && is_active(cluster, child, false);
-        if view.wants_resource(cluster, child) && !(is_clone && nowhere) {
+        let elsewhere = is_clone && is_elsewhere(cluster, view, child);
+        if view.wants_resource(cluster, child) && !elsewhere {
             element.push(resource(cluster, view, child));
         }
     }

@@ -261,7 +261,7 @@ fn dates_in_rules_of_parameters_count_where_a_location_rule_looks() {
     assert_eq!(case().load().recheck_at, None);
     let mut cluster = case().load();
     let (a, n1) = (rsc(&cluster, "A"), node(&cluster, "n1"));
-    cluster.recheck_params(a, n1);
+    cluster.recheck_params(a, Some(n1));
     assert_eq!(cluster.recheck_at, Some(86_400));
 }
 

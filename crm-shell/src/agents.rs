@@ -1,6 +1,7 @@
 //! What agents exist and what they say about themselves.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -180,7 +181,7 @@ impl Installed {
         let agent = self.catalog.resolve(&name).ok()?;
         match agent.interface {
             Interface::Ocf => Metadata::parse(&self.ask(&agent, &["meta-data"])?).ok(),
-            Interface::Fence => Metadata::parse(&self.ask(&agent, &["-o", "metadata"])?).ok(),
+            Interface::Fence => Metadata::parse(&self.ask_fence(&agent)?).ok(),
             Interface::StonithExternal => {
                 let names = self.ask(&agent, &["getconfignames"])?;
                 let described = self.ask(&agent, &["getinfo-xml"]).unwrap_or_default();
@@ -196,7 +197,7 @@ impl Installed {
         let agent = self.catalog.resolve(name).ok()?;
         match agent.interface {
             Interface::Ocf => self.ask(&agent, &["meta-data"]),
-            Interface::Fence => self.ask(&agent, &["-o", "metadata"]),
+            Interface::Fence => self.ask_fence(&agent),
             Interface::StonithExternal
             | Interface::Lsb
             | Interface::Heartbeat
@@ -204,21 +205,37 @@ impl Installed {
         }
     }
 
-    /// Runs an agent for its description; never through a shell.
     fn ask(&self, agent: &Agent, arguments: &[&str]) -> Option<String> {
+        self.run(agent, arguments, "")
+    }
+
+    /// As the executor asks: the action is in the input, where an agent that reads nothing else finds
+    /// it. One that does not find it takes its default, and that is a reboot.
+    fn ask_fence(&self, agent: &Agent) -> Option<String> {
+        self.run(agent, &[], "action=metadata\n")
+    }
+
+    /// Runs an agent for its description; never through a shell.
+    fn run(&self, agent: &Agent, arguments: &[&str], input: &str) -> Option<String> {
         let mut command = Command::new(&agent.program);
         if agent.built_in {
             command.arg0("crm");
         }
-        let out = command
+        let mut child = command
             .args(&agent.args)
             .args(arguments)
             .env("OCF_ROOT", &self.ocf_root)
             .env("LC_ALL", "C")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .output()
+            .spawn()
             .ok()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // It fits into the pipe; an agent that is gone already does not want it.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let out = child.wait_with_output().ok()?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         (!text.trim().is_empty()).then_some(text)
     }
@@ -337,5 +354,21 @@ mod tests {
             Some("9s")
         );
         assert!(Metadata::parse("<x/>").is_err());
+    }
+
+    #[test]
+    fn a_fence_agent_that_reads_only_its_input_describes_itself_and_reboots_nobody() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("fence_input");
+        let script = "#!/bin/sh\nread -r line\n\
+            [ \"$line\" = action=metadata ] || { echo rebooted >&2; exit 1; }\n\
+            echo \"<resource-agent name='fence_input'><shortdesc>S</shortdesc></resource-agent>\"\n";
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut installed = Installed::new(&[]);
+        installed.catalog.paths.fence = vec![directory.path().to_owned()];
+        let described = installed.metadata("stonith", None, "fence_input").unwrap();
+        assert_eq!(described.short, "S");
     }
 }

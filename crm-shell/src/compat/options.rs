@@ -23,8 +23,10 @@ pub enum Value {
 pub struct Opt {
     /// The letter after one dash.
     pub short: Option<char>,
-    /// The word after two dashes; also the name the parser reports. Empty if there is none.
+    /// The word after two dashes. Empty if there is none.
     pub long: &'static str,
+    /// The name that the parser reports: that word, unless this is an old spelling of another one.
+    pub name: &'static str,
     /// Whether it has a value.
     pub value: Value,
     /// What it does; empty for an option that the help does not list.
@@ -33,12 +35,18 @@ pub struct Opt {
 
 /// Makes a table entry.
 pub const fn opt(short: char, long: &'static str, value: Value, help: &'static str) -> Opt {
-    Opt { short: Some(short), long, value, help }
+    Opt { short: Some(short), long, name: long, value, help }
 }
 
 /// Makes a table entry for an option without a letter.
 pub const fn long(long: &'static str, value: Value, help: &'static str) -> Opt {
-    Opt { short: None, long, value, help }
+    Opt { short: None, long, name: long, value, help }
+}
+
+/// Makes a table entry for a spelling that scripts still have: it is read as the option `name`, and the
+/// help does not list it.
+pub const fn old(short: Option<char>, long: &'static str, name: &'static str, value: Value) -> Opt {
+    Opt { short, long, name, value, help: "" }
 }
 
 /// A group of options under one title of the help.
@@ -83,7 +91,7 @@ pub const PLAIN: Group = Group {
 /// What was found on a command line, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
-    /// Long name and value of each option.
+    /// Name and value of each option.
     pub options: Vec<(&'static str, Option<String>)>,
     /// Everything else.
     pub operands: Vec<String>,
@@ -138,7 +146,7 @@ pub fn parse(groups: &[Group], arguments: &[String]) -> Result<Parsed, String> {
                         .ok_or_else(|| format!("Missing argument for --{name}"))?,
                 ),
             };
-            parsed.options.push((known.long, value));
+            parsed.options.push((known.name, value));
         } else if let Some(letters) = argument.strip_prefix('-').filter(|l| !l.is_empty()) {
             let mut letters = letters.chars();
             while let Some(letter) = letters.next() {
@@ -148,7 +156,7 @@ pub fn parse(groups: &[Group], arguments: &[String]) -> Result<Parsed, String> {
                 let attached = |l: &str| (!l.is_empty()).then(|| l.to_string());
                 let value = match known.value {
                     Value::None => {
-                        parsed.options.push((known.long, None));
+                        parsed.options.push((known.name, None));
                         continue;
                     }
                     Value::Optional(_) => attached(letters.as_str()),
@@ -161,7 +169,7 @@ pub fn parse(groups: &[Group], arguments: &[String]) -> Result<Parsed, String> {
                             .ok_or_else(|| format!("Missing argument for -{letter}"))?,
                     ),
                 };
-                parsed.options.push((known.long, value));
+                parsed.options.push((known.name, value));
                 break;
             }
         } else {
@@ -180,9 +188,10 @@ fn next_word(rest: &mut std::slice::Iter<'_, String>) -> Option<String> {
 /// The text of `--help`.
 pub fn help(program: &str, purpose: &str, groups: &[Group]) -> String {
     let mut out = format!("Usage:\n  {program} [OPTION…]\n\n{purpose}\n");
-    for group in groups {
+    let listed = |o: &&Opt| !o.help.is_empty();
+    for group in groups.iter().filter(|group| group.options.iter().any(|o| listed(&o))) {
         let _ = write!(out, "\n{}:\n", group.title);
-        for option in group.options.iter().filter(|o| !o.help.is_empty()) {
+        for option in group.options.iter().filter(listed) {
             let short = option.short.map_or(String::from("    "), |s| format!("-{s}, "));
             let value = match option.value {
                 Value::None => String::new(),
@@ -198,7 +207,7 @@ pub fn help(program: &str, purpose: &str, groups: &[Group]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMON, Group, Value, opt, parse};
+    use super::{COMMON, Group, Value, old, opt, parse};
 
     const GROUPS: &[Group] = &[
         COMMON,
@@ -208,6 +217,7 @@ mod tests {
                 opt('x', "xml-file", Value::Required("FILE"), "a file"),
                 opt('S', "simulate", Value::None, "simulate"),
                 opt('m', "fence-history", Value::Optional("LEVEL"), "history"),
+                old(Some('f'), "file", "xml-file", Value::Required("FILE")),
             ],
         },
     ];
@@ -219,7 +229,14 @@ mod tests {
 
     #[test]
     fn values_may_be_attached_or_follow() {
-        for line in ["-Sx f", "-S -xf", "-S --xml-file f", "--simulate=1 --xml-file=f"] {
+        for line in [
+            "-Sx f",
+            "-S -xf",
+            "-S --xml-file f",
+            "--simulate=1 --xml-file=f",
+            "-Sff",
+            "-S --file f",
+        ] {
             let expected = vec![("simulate", None), ("xml-file", Some("f".to_string()))];
             assert_eq!(read(line), Ok(expected), "{line}");
         }

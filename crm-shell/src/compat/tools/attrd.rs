@@ -33,6 +33,7 @@ const ATTRD_UPDATER: Tool = Tool {
                 opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
                 opt('q', "quiet", Value::None, "Say nothing"),
                 opt('v', "value", Value::Required("VALUE"), ""),
+                opt('S', "section", Value::Required("SECTION"), ""),
             ],
         },
         COMMON,

@@ -9,7 +9,7 @@ use crm_messaging::proto::AttributeUpdate;
 use regex::Regex;
 
 use super::super::exit::Exit;
-use super::super::options::{COMMON, Group, Opt, PLAIN, Value, opt};
+use super::super::options::{COMMON, Group, Opt, PLAIN, Value, old, opt};
 use super::{Done, Failure, IGNORED, Run, Tool, usage};
 use crate::render::report::Style;
 
@@ -17,11 +17,23 @@ const QUERY: Opt = opt('G', "query", Value::None, "Show the value");
 const UPDATE: Opt = opt('v', "update", Value::Required("VALUE"), "Set the value");
 const DELETE: Opt = opt('D', "delete", Value::None, "Delete the attribute");
 const NODE: Opt = opt('N', "node", Value::Required("NODE"), "The node (default: this one)");
-const UNAME: Opt = opt('U', "uname", Value::Required("NODE"), "");
 const LIFETIME: Opt =
     opt('l', "lifetime", Value::Required("forever|reboot"), "Until when the value holds");
 const ID: Opt = opt('i', "id", Value::Required("ID"), "Only the attribute with this id");
 const QUIET: Opt = opt('q', "quiet", Value::None, "Show only the value");
+
+/// Spellings that the peers call deprecated and agents use: DRBD's and Galera's say `crm_master -Q`.
+pub(super) const OLD: Group = Group {
+    title: "",
+    options: &[
+        old(Some('U'), "uname", "node", Value::Required("NODE")),
+        old(Some('Q'), "quiet", "quiet", Value::None),
+        old(None, "get-value", "query", Value::None),
+        old(None, "delete-attr", "delete", Value::None),
+        old(None, "attr-value", "update", Value::Required("VALUE")),
+        old(None, "attr-id", "id", Value::Required("ID")),
+    ],
+};
 
 const COMMANDS: Group = Group {
     title: "Commands and Options",
@@ -33,7 +45,6 @@ const COMMANDS: Group = Group {
         opt('P', "pattern", Value::Required("PATTERN"), "All attributes that match"),
         opt('d', "default", Value::Required("VALUE"), "What to show where there is none"),
         NODE,
-        UNAME,
         LIFETIME,
         opt('t', "type", Value::Required("SECTION"), "Part of the CIB"),
         opt('s', "set-name", Value::Required("ID"), "Only in this attribute set"),
@@ -42,13 +53,15 @@ const COMMANDS: Group = Group {
         opt('p', "promotion", Value::OptionalWord("RSC"), "The promotion score of a resource"),
         opt('!', "inhibit-policy-engine", IGNORED, ""),
         QUIET,
+        old(None, "attr-name", "name", Value::Required("NAME")),
+        old(None, "node-uname", "node", Value::Required("NODE")),
     ],
 };
 
 const CRM_ATTRIBUTE: Tool = Tool {
     name: NAME,
     purpose: "Query or change node attributes and cluster options",
-    groups: &[COMMANDS, COMMON],
+    groups: &[COMMANDS, COMMON, OLD],
     style: Style::Plain,
     body: |run| {
         let target = Target::of(run)?;
@@ -70,9 +83,10 @@ const CRM_STANDBY: Tool = Tool {
     groups: &[
         Group {
             title: "Commands and Options",
-            options: &[QUERY, UPDATE, DELETE, NODE, UNAME, LIFETIME, ID, QUIET],
+            options: &[QUERY, UPDATE, DELETE, NODE, LIFETIME, ID, QUIET],
         },
         PLAIN,
+        OLD,
     ],
     style: Style::Plain,
     body: standby,
@@ -116,7 +130,6 @@ const CRM_MASTER: Tool = Tool {
                 UPDATE,
                 DELETE,
                 NODE,
-                UNAME,
                 LIFETIME,
                 ID,
                 QUIET,
@@ -124,6 +137,7 @@ const CRM_MASTER: Tool = Tool {
             ],
         },
         PLAIN,
+        OLD,
     ],
     style: Style::Plain,
     body: |run| {
@@ -303,7 +317,7 @@ impl Target {
         let promotion = run.options.has("promotion");
         let of_node = lifetime.is_some()
             || promotion
-            || ["node", "uname", "utilization"].iter().any(|o| run.options.has(o));
+            || ["node", "utilization"].iter().any(|o| run.options.has(o));
         let known = |name: &str| {
             SECTIONS.into_iter().find(|p| matches!(p, Place::Section { name: n, .. } if *n == name))
         };

@@ -7,8 +7,8 @@ use crm_lrm::BuiltIn;
 use regex::Regex;
 
 use super::super::exit::Exit;
-use super::super::options::{Group, PLAIN, Value, opt};
-use super::attribute::Target;
+use super::super::options::{Group, PLAIN, Value, old, opt};
+use super::attribute::{OLD, Target};
 use super::{Done, Failure, Run, Tool, usage};
 use crate::render::report::Style;
 
@@ -28,8 +28,13 @@ const CRM_FAILCOUNT: Tool = Tool {
                 opt('I', "interval", Value::Required("TIME"), "With this interval"),
                 opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
                 opt('q', "quiet", Value::None, "Show only the number"),
+                old(None, "resource-id", "resource", Value::Required("RSC")),
+                // There is one life-time, and no id.
+                old(Some('l'), "lifetime", "lifetime", Value::Required("LIFETIME")),
+                old(Some('i'), "attr-id", "attr-id", Value::Required("ID")),
             ],
         },
+        OLD,
     ],
     style: Style::Plain,
     body: failcount,

@@ -232,8 +232,7 @@ impl Run<'_> {
 
     /// The node that `--node` names, or this one.
     fn node(&mut self) -> Result<String, Failure> {
-        let named = self.options.last("uname").or(self.options.last("node"));
-        match named.map(str::to_string) {
+        match self.options.last("node").map(str::to_string) {
             Some(name) if !matches!(name.as_str(), "localhost" | ".") => Ok(name),
             Some(_) | None => self.local_node(),
         }

@@ -1,6 +1,6 @@
 //! The one executable: the name it is called by picks the program.
 
-use std::io::{Error, Write};
+use std::io::{Error, ErrorKind, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -82,21 +82,28 @@ fn links(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// Replaces links that are there, and nothing else.
+/// Replaces links that are there, and nothing else: a name that is taken does not keep the others from
+/// being linked, and is what is told of.
 fn make_links(directory: &Path) -> Result<(), (PathBuf, Error)> {
     let executable = std::env::current_exe().map_err(|e| (PathBuf::from("/proc/self/exe"), e))?;
     let own = PROGRAMS.iter().map(|(name, _)| *name);
     let names = own
         .chain(tools::TOOLS.iter().map(|(name, _)| *name))
         .filter(|name| !SUBCOMMANDS.contains(name));
+    let mut outcome = Ok(());
     for name in names.chain(["crm"]) {
         let link = directory.join(name);
         if link.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {
             std::fs::remove_file(&link).map_err(|e| (link.clone(), e))?;
         }
-        symlink(&executable, &link).map_err(|e| (link, e))?;
+        if let Err(e) = symlink(&executable, &link) {
+            if e.kind() != ErrorKind::AlreadyExists {
+                return Err((link, e));
+            }
+            outcome = outcome.and(Err((link, e)));
+        }
     }
-    Ok(())
+    outcome
 }
 
 fn report(line: &str) {

@@ -35,6 +35,12 @@ const SCENES: &[Scene] = &[
         users: false,
         play: moves,
     },
+    Scene {
+        name: "what_runs_is_stopped_with_what_it_was_started_with",
+        needs: &[DUMMY],
+        users: false,
+        play: parameters,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -189,4 +195,17 @@ fn moves(stage: &Stage) -> Result<(), Failed> {
     t.prompt("# ")?;
     t.line("quit")?;
     t.leave()
+}
+
+fn parameters(stage: &Stage) -> Result<(), Failed> {
+    solo(stage)?;
+    stage.configure(
+        "solo",
+        "primitive p ocf:pacemaker:Dummy params state=/run/first op monitor interval=1h",
+    )?;
+    stage.rest(&["solo"])?;
+    stage.sh("solo", "test -e /run/first && crm -w resource param p set state /run/second")?;
+    stage.sh("solo", "test ! -e /run/first && test -e /run/second")?;
+    stage.sh("solo", "crm -F -w configure delete p && crm cluster wait")?;
+    stage.sh("solo", "test ! -e /run/second").map(drop)
 }

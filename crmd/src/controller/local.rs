@@ -17,6 +17,18 @@ use super::{Controller, Effect};
 #[derive(Debug, Default)]
 pub(super) struct Local {
     orders: BTreeMap<String, Order>,
+    /// What each resource that was looked at here runs with: the parameters of its last start,
+    /// reload, arrival or probe. It is stopped with these and not with what is configured by then,
+    /// which may be something else, or nothing.
+    runs_with: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Operations after which a resource runs with their parameters, if it runs.
+const SETTLING: &[&str] = &["start", "reload", "reload-agent", "migrate_from", "monitor"];
+
+/// Whether a field of an order is for the cluster, and no parameter of the agent.
+fn is_meta(name: &str) -> bool {
+    name.starts_with("CRM_meta_")
 }
 
 impl Local {
@@ -59,10 +71,18 @@ impl Controller {
             "delete" => {
                 self.out.push(Effect::CancelAll { resource: order.resource.clone() });
                 self.local.forget_recurring(&order.resource);
+                self.local.runs_with.remove(&order.resource);
                 let key = order.operation_key.clone();
                 self.report_done(&order, key);
             }
             _ => {
+                let mut order = order;
+                if order.operation == "stop"
+                    && let Some(known) = self.local.runs_with.get(&order.resource)
+                {
+                    order.params.retain(|name, _| is_meta(name));
+                    order.params.extend(known.iter().map(|(n, v)| (n.clone(), v.clone())));
+                }
                 if order.interval_ms == 0
                     && order.operation != "monitor"
                     && order.operation != "notify"
@@ -98,6 +118,11 @@ impl Controller {
         }
         if order.interval_ms > 0 && cancelled {
             return;
+        }
+        if order.interval_ms == 0 && SETTLING.contains(&order.operation.as_str()) {
+            let own = order.params.iter().filter(|(name, _)| !is_meta(name));
+            let own = own.map(|(n, v)| (n.clone(), v.clone())).collect();
+            self.local.runs_with.insert(order.resource.clone(), own);
         }
         let (restart, secure) = recorded_parameters(&order, result.metadata.as_deref());
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);

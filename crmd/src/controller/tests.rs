@@ -234,6 +234,43 @@ fn a_change_ends_a_transition_but_waits_for_what_runs() {
     assert_eq!(n.done(), ["plan"], "b is not started by the old plan");
 }
 
+/// A graph of one operation with a parameter, and what the cluster adds for itself.
+fn one(operation: &str, state: Option<&str>) -> Graph {
+    let mut only = action(1, operation, "a");
+    only.attributes.insert("CRM_meta_timeout".into(), "9000".into());
+    if let Some(state) = state {
+        only.attributes.insert("state".into(), state.into());
+    }
+    let mut graph = Graph::default();
+    graph.add(only);
+    graph
+}
+
+#[test]
+fn what_runs_is_stopped_with_what_it_was_started_with() {
+    let mut n = at_rest();
+    n.client(1, primitive("a"));
+    n.planned(one("start", Some("/old")));
+    n.ended(0, 0);
+    // Its parameter is another one by now, or it is not configured any more.
+    for (at, (given, id)) in [(Some("/new"), "b"), (None, "c")].into_iter().enumerate() {
+        n.client(2, primitive(id));
+        n.planned(one("stop", given));
+        let stop = n.operations.last().unwrap();
+        assert_eq!(stop.action, "stop");
+        assert_eq!(stop.params.get("state").map(String::as_str), Some("/old"));
+        assert_eq!(stop.params.get("CRM_meta_timeout").map(String::as_str), Some("9000"));
+        n.ended(at + 1, 0);
+    }
+    // What nobody started here is stopped with what is given.
+    n.client(3, primitive("d"));
+    n.planned(one("delete", None));
+    n.client(4, primitive("e"));
+    n.planned(one("stop", Some("/given")));
+    let stop = n.operations.last().unwrap();
+    assert_eq!(stop.params.get("state").map(String::as_str), Some("/given"));
+}
+
 #[test]
 fn a_failure_is_counted_and_planned_anew() {
     let mut n = at_rest();

@@ -1,26 +1,22 @@
-//! Two hosts with daemons, and what can be seen of them.
+//! A cluster of two hosts, and what can be seen of it.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crm_core::cib::{Element, parse};
-use crm_lab::{HostSpec, Lab, Network};
+
+use crate::hosts::{Hosts, LIMIT, LOOK};
 
 /// The hosts. Everything prefers the first.
 pub const NODES: [&str; 2] = ["node1", "node2"];
-const PREFIX: [u8; 3] = [10, 94, 0];
-/// The machine's agents, where a host sees them.
-const SETUP: &str = include_str!("setup.sh");
-/// Far beyond what any phase takes; only what hangs reaches it.
-pub const LIMIT: Duration = Duration::from_secs(300);
-const LOOK: Duration = Duration::from_millis(300);
 
 /// The running cluster.
 pub struct Cluster {
-    lab: Lab,
+    /// What it runs on.
+    pub hosts: Hosts,
 }
 
 /// An operation that failed, as the cluster reports it.
@@ -34,25 +30,9 @@ pub struct FailedOperation {
 }
 
 impl Cluster {
-    /// Boots both hosts and waits for their daemons.
-    pub fn boot() -> Result<Cluster, String> {
-        let network = |name: &str, third| Network {
-            interface: name.into(),
-            prefix: [PREFIX[0], PREFIX[1], third],
-        };
-        let executable = Path::new(env!("CARGO_BIN_EXE_crm"));
-        let lab = Lab::carrying(executable, network("eth0", 0), network("mgmt0", 1))
-            .map_err(|e| e.to_string())?;
-        for (number, name) in (1..).zip(NODES) {
-            let host = HostSpec {
-                name: name.into(),
-                octet: 10 + number,
-                files: files(),
-                service: ["sh", "/etc/crm/setup.sh"].map(str::to_owned).to_vec(),
-            };
-            lab.add(host).and_then(|()| lab.power_on(name)).map_err(|e| e.to_string())?;
-        }
-        let cluster = Cluster { lab };
+    /// Waits for the daemons of the hosts.
+    pub fn new(hosts: Hosts) -> Result<Cluster, String> {
+        let cluster = Cluster { hosts };
         cluster.until("two members and nothing to do", |c| c.settled())?;
         Ok(cluster)
     }
@@ -61,8 +41,7 @@ impl Cluster {
     pub fn sh(&self, host: &str, script: &str) -> Result<Output, String> {
         // Our commands before a peer's that the machine may have.
         let script = format!("PATH=/run/crm/bin:$PATH; {script}");
-        let mut command =
-            self.lab.command(host, &["sh", "-c", &script]).map_err(|e| e.to_string())?;
+        let mut command = self.hosts.command(host, &["sh", "-c", &script])?;
         command.stdin(Stdio::null()).output().map_err(|e| format!("{host}: {e}"))
     }
 
@@ -80,9 +59,8 @@ impl Cluster {
     pub fn crm(&self, lines: &str) -> Result<(), String> {
         let failed = |e: std::io::Error| format!("crm: {e}");
         let mut child = self
-            .lab
-            .command(NODES[0], &["/usr/local/sbin/crm"])
-            .map_err(|e| e.to_string())?
+            .hosts
+            .command(NODES[0], &["/usr/local/sbin/crm"])?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -95,7 +73,8 @@ impl Cluster {
         if output.status.success() {
             return Ok(());
         }
-        Err(format!("crm:\n{lines}\n{}", String::from_utf8_lossy(&output.stderr)))
+        let said = [output.stdout, output.stderr].concat();
+        Err(format!("crm:\n{lines}\n{}", String::from_utf8_lossy(&said)))
     }
 
     /// What `crm_mon` says.
@@ -181,7 +160,7 @@ impl Cluster {
         let Some(directory) = std::env::var_os("CRM_LOGS").map(PathBuf::from) else { return };
         let _ = std::fs::create_dir_all(&directory);
         for (node, log) in NODES.iter().flat_map(|n| [(n, "crm.log"), (n, "boot.log")]) {
-            if let Some(content) = self.lab.disk(node, &format!("/var/log/{log}")) {
+            if let Some(content) = self.hosts.file(node, &format!("/var/log/{log}")) {
                 let _ = std::fs::write(directory.join(format!("{node}-{log}")), content);
             }
         }
@@ -195,26 +174,18 @@ impl Cluster {
     }
 }
 
-fn files() -> Vec<(PathBuf, u32, Vec<u8>)> {
-    let [a, b, c] = PREFIX;
+/// The cluster's configuration: what goes into `cluster.conf`.
+///
+/// The addresses are those of [`NODES`].
+pub fn conf(addresses: &[String; 2]) -> String {
     let mut conf = String::from(
         "totem {\n version: 2\n cluster_name: agents\n}\n\
          quorum {\n provider: corosync_votequorum\n two_node: 1\n wait_for_all: 0\n}\n\
          logging {\n to_logfile: yes\n logfile: /var/log/crm.log\n to_syslog: no\n}\nnodelist {\n",
     );
-    let mut hosts = String::from("127.0.0.1 localhost\n");
-    for (number, name) in (1..).zip(NODES) {
-        let address = format!("{a}.{b}.{c}.{}", 10 + number);
+    for ((number, name), address) in (1..).zip(NODES).zip(addresses) {
         conf +=
             &format!(" node {{\n name: {name}\n nodeid: {number}\n ring0_addr: {address}\n }}\n");
-        hosts += &format!("{address} {name}\n");
     }
-    let file = |path: &str, mode, text: &str| (path.into(), mode, text.as_bytes().to_vec());
-    vec![
-        file("/etc/crm/cluster.conf", 0o644, &(conf + "}\n")),
-        file("/etc/crm/authkey", 0o400, &"two hosts in a lab".repeat(16)),
-        file("/etc/crm/setup.sh", 0o755, SETUP),
-        file("/etc/hosts", 0o644, &hosts),
-        file("/var/lib/crm/.keep", 0o644, ""),
-    ]
+    conf + "}\n"
 }

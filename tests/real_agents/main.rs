@@ -9,6 +9,7 @@
 //! line that says so. `CRM_LOGS=DIR` keeps the daemons' logs.
 
 mod cluster;
+mod hosts;
 mod phases;
 mod table;
 
@@ -22,6 +23,7 @@ use crm_lab::{Isolation, STAGE, isolate, run_stage};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use cluster::Cluster;
+use hosts::Hosts;
 use table::{ROWS, Row};
 
 fn main() -> ExitCode {
@@ -92,7 +94,8 @@ type Findings = BTreeMap<&'static str, Vec<String>>;
 fn verdict(name: &str) -> Result<(), Failed> {
     static PLAYED: OnceLock<Result<Findings, String>> = OnceLock::new();
     let rows = CHOSEN.get().map(Vec::as_slice).unwrap_or_default();
-    let findings = PLAYED.get_or_init(|| Cluster::boot().and_then(|c| phases::play(&c, rows)));
+    let play = || Hosts::boot().and_then(Cluster::new).and_then(|c| phases::play(&c, rows));
+    let findings = PLAYED.get_or_init(play);
     match findings {
         Err(all) => Err(all.as_str().into()),
         Ok(findings) => match findings.get(name) {

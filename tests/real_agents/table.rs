@@ -285,17 +285,21 @@ pub const ROWS: &[Row] = &[
     Row {
         needs: &[heartbeat!("nfsserver"), "/usr/sbin/rpc.nfsd"],
         filesystem: Some("nfsd"),
-        prepare: "mkdir -p /srv/nfs",
-        config: "primitive nfs ocf:heartbeat:nfsserver params nfs_shared_infodir=/srv/nfs \
-                 nfsv4_only=true op monitor interval=5s",
-        serves: "grep -q . /proc/fs/nfsd/threads && test \"$(cat /proc/fs/nfsd/threads)\" != 0",
+        prepare: NFS,
+        config: "primitive nfs ocf:heartbeat:nfsserver params nfsv4_only=true op monitor interval=5s",
+        serves: "grep -q '[1-9]' /proc/fs/nfsd/threads",
         breaks: "rpc.nfsd 0",
         ..plain("nfs")
     },
     Row {
         needs: &[heartbeat!("exportfs"), "/usr/sbin/exportfs"],
         filesystem: Some("nfsd"),
-        prepare: "mkdir -p /srv/export /var/lib/nfs; : > /var/lib/nfs/etab",
+        prepare: concat!(
+            "modprobe nfsd; mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd\n\
+             mkdir -p /srv/export /var/lib/nfs; : > /var/lib/nfs/etab; ",
+            // What the root is on may not be fit for export.
+            "mount -t tmpfs none /srv/export"
+        ),
         config: "primitive export ocf:heartbeat:exportfs params clientspec=10.94.0.0/24 fsid=1 \
                  directory=/srv/export options=rw op monitor interval=5s",
         serves: "exportfs | grep -q /srv/export",
@@ -361,6 +365,22 @@ ln -s $(ls -d /usr/lib/postgresql/*/bin | tail -n 1) /srv/pg/bin; \
 chown -R postgres: /srv/pg /run/lab-pg; \
 su postgres -s /bin/sh -c '/srv/pg/bin/initdb -A trust -N -D /srv/pg/data' > /dev/null; \
 echo \"unix_socket_directories='/run/lab-pg'\" >> /srv/pg/data/postgresql.conf";
+
+/// Debian's init script asks the kernel's threads by a signal to end, which they do no longer; its
+/// unit for systemd does what this does.
+pub const NFS: &str = "rm -f /etc/init.d/nfs-kernel-server; \
+cat > /etc/init.d/nfs-kernel-server <<'END'
+#!/bin/sh
+case $1 in
+start) rpc.nfsd 4 && { pgrep -x rpc.mountd > /dev/null || rpc.mountd; } ;;
+stop) rpc.nfsd 0 ;;
+status) grep -q '[1-9]' /proc/fs/nfsd/threads || exit 3 ;;
+*) exit 2 ;;
+esac
+END
+chmod +x /etc/init.d/nfs-kernel-server
+modprobe nfsd; mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+pgrep -x rpcbind > /dev/null || rpcbind -w";
 
 const REDIS: &str = "mkdir -p /srv/redis /run/lab-redis; cat > /srv/redis/conf <<END
 bind 0.0.0.0

@@ -24,7 +24,6 @@ pub const INPUTS: &str = "inputs";
 const MAX_LOG: u64 = 8 << 20;
 /// The newest transition inputs that are taken along.
 const MAX_INPUTS: usize = 500;
-/// What stands for a value that is not shown.
 
 /// What is to be in a report.
 #[derive(Clone, Debug, Default)]

@@ -108,6 +108,34 @@ impl Lrm {
         result
     }
 
+    /// Whether the device's agent says that this action has to run on the node that it is about,
+    /// as unfencing often must.
+    pub async fn acts_only_on_target(&self, device: &FenceDevice, action: FenceAction) -> bool {
+        let Ok(metadata) = self.metadata(&device.agent).await else { return false };
+        let on_target = |a: &crate::metadata::Action| {
+            a.name == action.as_str() && a.attributes.get("on_target").is_some_and(|v| is_true(v))
+        };
+        metadata.actions.iter().any(on_target)
+    }
+
+    /// How a device without a word about its hosts is asked for them: by the first of `list` and
+    /// `status` that its agent knows, or not at all (Pacemaker 2.1). One that says nothing of itself
+    /// is asked for its list.
+    async fn host_check(&self, device: &FenceDevice) -> HostCheck {
+        let told = stonith::host_check(&device.params);
+        if told != HostCheck::DynamicList || device.params.contains_key("pcmk_host_check") {
+            return told;
+        }
+        let metadata = self.metadata(&device.agent).await;
+        match metadata {
+            _ if device.agent.kind.starts_with("external/") => HostCheck::DynamicList,
+            Ok(m) if m.actions.is_empty() || m.has("list") => HostCheck::DynamicList,
+            Ok(m) if m.has("status") => HostCheck::Status,
+            Ok(_) => HostCheck::None,
+            Err(_) => HostCheck::DynamicList,
+        }
+    }
+
     /// Whether a device can fence a node, by its parameters or by asking it.
     ///
     /// The error says why the device could not answer; it may still be able to fence.
@@ -117,7 +145,7 @@ impl Lrm {
         target: &str,
         timeout: Duration,
     ) -> Result<bool, String> {
-        match stonith::host_check(&device.params) {
+        match self.host_check(device).await {
             HostCheck::None => Ok(true),
             HostCheck::StaticList(hosts) => Ok(hosts.iter().any(|host| host == target)),
             HostCheck::DynamicList => {
@@ -257,6 +285,11 @@ fn refused(error: &Refusal) -> FenceResult {
 fn listed_ports(text: &str) -> Vec<String> {
     let ports = text.lines().filter_map(|line| line.split(',').next());
     ports.map(str::trim).filter(|port| !port.is_empty()).map(str::to_owned).collect()
+}
+
+/// A boolean of XML, as Pacemaker reads it there.
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "true")
 }
 
 /// `20`, `20s`, `500ms` or `2min`; plain numbers are seconds.

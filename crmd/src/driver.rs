@@ -324,6 +324,10 @@ async fn run_device(lrm: &Lrm, task: FenceTask) -> FenceVerdict {
         _ => FenceAction::Reboot,
     };
     tokio::time::sleep(task.delay).await;
+    if !task.own && lrm.acts_only_on_target(&device, action).await {
+        let text = format!("{} acts only on the node that it is about", device.agent);
+        return FenceVerdict::Failed(text);
+    }
     if task.check {
         match lrm.can_fence(&device, &task.target, task.timeout).await {
             Ok(true) => {}

@@ -19,6 +19,12 @@ const SCENES: &[Scene] = &[
         play: alerts,
     },
     Scene {
+        name: "fencing_is_told_and_a_fabric_lets_nodes_in_again",
+        needs: &[DUMMY, ALERT],
+        users: false,
+        play: fencing,
+    },
+    Scene {
         name: "secrets_reach_every_node_and_nothing_shows_them",
         needs: &[DUMMY],
         users: false,
@@ -71,6 +77,7 @@ fn make() -> Result<Stage, LabError> {
         ("/etc/mariadb.cnf", 0o644, MARIADB),
         ("/var/log/nginx/.keep", 0o644, ""),
         ("/var/lib/mysql/.keep", 0o644, ""),
+        ("/srv/fence_fabric", 0o755, FABRIC),
     ];
     Stage::new(&[&["solo"], &THREE, &PAIR], &files)
 }
@@ -119,6 +126,76 @@ fn alerts(s: &Stage) -> Result<(), Failed> {
     let rest = s.lab.disk("solo", "/var/log/alerts-rest").unwrap_or_default();
     let rest = String::from_utf8_lossy(&rest).into_owned();
     expect(!rest.contains("Attribute") && rest.contains("'start'"), rest)
+}
+
+/// A fence agent for a fabric: who is cut off has a file on the switch's disk, here that of the node
+/// itself; `on` works from the node only, and notes the key that it was done with.
+const FABRIC: &str = "#!/bin/sh\n\
+    if [ \"$1\" = -o ]; then action=$2; else while read line; do case $line in action=*) action=${line#*=};; nodename=*) who=${line#*=};;\n\
+    key=*) key=${line#*=};; esac; done; fi\n\
+    case $action in\n\
+    metadata) cat <<END\n\
+    <resource-agent name='fence_fabric'><parameters><parameter name='key'/></parameters><actions>\n\
+    <action name='on' on_target='1' automatic='1'/><action name='off'/><action name='status'/>\n\
+    <action name='monitor'/><action name='metadata'/></actions></resource-agent>\nEND\n;;\n\
+    on) [ \"$who\" = \"$(cat /proc/sys/kernel/hostname)\" ] || exit 1; echo \"$key\" >> /var/lib/fabric;;\n\
+    off) exit 1;;\n\
+    *) exit 0;;\n\
+    esac\n";
+
+fn fencing(s: &Stage) -> Result<(), Failed> {
+    s.up(&THREE)?;
+    // Fence agents are looked for among the machine's programs: a place of the host's own for them.
+    let room = "rm /usr/sbin && mkdir /usr/sbin && ln -s /.machine/usr/sbin/* /usr/sbin/ && \
+        cp -p /srv/fence_fabric /usr/sbin/";
+    THREE.iter().try_for_each(|host| s.sh(host, room).map(drop))?;
+    s.configure(
+        "n1",
+        &format!(
+            "property stonith-enabled=true stonith-action=off\n\
+             alert f {ALERT} meta timestamp-format=now select fencing to /var/log/alerts\n\
+             primitive fence stonith:external/switch params hostlist=\"n1 n2 n3\"\n\
+             primitive fabric stonith:fence_fabric params key=one pcmk_host_list=\"n1 n2 n3\" \
+             meta provides=unfencing\n\
+             primitive d ocf:pacemaker:Dummy op monitor interval=10s\nlocation l d 10: n3"
+        ),
+    )?;
+    s.rest(&THREE)?;
+    let told = |host: &str| {
+        let log = s.lab.disk(host, "/var/log/alerts").unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    };
+    let keys = |host: &str| {
+        let file = s.lab.disk(host, "/var/lib/fabric").unwrap_or_default();
+        String::from_utf8_lossy(&file).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Every node let itself in before it ran anything, and everybody was told.
+    for host in THREE {
+        expect(keys(host) == ["one"], format!("{host}: {:?}", keys(host)))?;
+        let wanted = format!("now: Fencing Operation on of {host} by {host} for crmd@");
+        expect(told("n1").contains(&wanted), told("n1"))?;
+    }
+    let attribute = |name: &str| s.sh("n1", &format!("crm attrd_updater -Q -n '{name}' -N n3"));
+    expect(attribute("#digests-all")?.contains("fabric:fence_fabric:"), "no digest")?;
+    // A changed device lets everybody in anew.
+    s.sh("n1", "crm resource param fabric set key two")?;
+    s.rest(&THREE)?;
+    for host in THREE {
+        expect(keys(host) == ["one", "two"], format!("{host}: {:?}", keys(host)))?;
+    }
+    // Who is fenced is told by the others, as is what cannot be done.
+    s.sh("n1", "crm stonith_admin --fence n3")?;
+    s.rest(&["n1", "n2"])?;
+    for host in ["n1", "n2"] {
+        let lines = told(host);
+        let done = lines.lines().any(|l| {
+            l.starts_with("now: Fencing Operation off of n3 by n") && l.contains(": OK (ref=")
+        });
+        expect(done, format!("{host}: {lines}"))?;
+    }
+    s.up(&THREE)?;
+    expect(keys("n3") == ["one", "two", "two"], format!("{:?}", keys("n3")))?;
+    expect(keys("n1") == ["one", "two"], format!("{:?}", keys("n1")))
 }
 
 fn past(s: &Stage) -> Result<(), Failed> {
@@ -281,6 +358,8 @@ fn reload(s: &Stage) -> Result<(), Failed> {
         };
         text.lines().filter_map(of).collect::<Vec<String>>()
     };
+    let told = s.sh("solo", "crm ra info ocf:pacemaker:Dummy")?;
+    expect(told.contains(&format!("Answered by {DUMMY}")), told)?;
     let before = actions();
     s.sh("solo", "crm resource param d set fake two")?;
     s.rest(&["solo"])?;

@@ -24,10 +24,22 @@ impl Controller {
 
     /// Fencing ended.
     pub(super) fn alert_fencing(&mut self, fenced: &Fenced) {
-        let outcome = if fenced.success { "OK" } else { &*fenced.message };
+        let outcome = match fenced.success {
+            true => "OK".to_owned(),
+            false => format!("Error ({})", fenced.message),
+        };
+        let by = if fenced.executor.is_empty() { "the cluster" } else { &*fenced.executor };
+        // A plan is the coordinator's; anything else was asked for on the node that is named.
+        let origin = match &*fenced.client {
+            "scheduler" => {
+                let node = self.coordinator.map(|c| self.name_of(c)).unwrap_or_default();
+                format!("crmd@{node}")
+            }
+            node => format!("client@{node}"),
+        };
         let desc = format!(
-            "Operation {} requested by {} for peer {}: {outcome} (ref={})",
-            fenced.action, fenced.client, fenced.target, fenced.job
+            "Operation {} of {} by {by} for {origin}: {outcome} (ref={})",
+            fenced.action, fenced.target, fenced.job
         );
         let rc = if fenced.success { "0" } else { "1" };
         let facts = [("task", &*fenced.action), ("desc", &*desc), ("rc", rc)];

@@ -49,6 +49,26 @@ pub(super) struct Running {
     deadlines: BTreeMap<ActionIx, Duration>,
 }
 
+impl Running {
+    /// The fencing actions under way that concern `target` and switch it on, as `action` does or
+    /// does not.
+    pub(super) fn fencing<'a>(
+        &'a self,
+        target: &'a str,
+        action: &'a str,
+    ) -> impl Iterator<Item = (ActionIx, &'a Action)> {
+        let graph = self.executor.graph();
+        self.executor.in_flight().filter_map(|ix| Some((ix, graph.get(ix)?))).filter(
+            move |(_, a)| {
+                let wanted = a.meta("stonith_action").unwrap_or("reboot");
+                a.operation == "stonith"
+                    && a.node.as_ref().is_some_and(|n| n.name == target)
+                    && (wanted == "on") == (action == "on")
+            },
+        )
+    }
+}
+
 /// What only the coordinator keeps. A new one starts with nothing: what is pending is in the
 /// status, and what has to be done follows from it (D4).
 #[derive(Debug)]
@@ -625,19 +645,7 @@ impl Controller {
     /// Ends the fencing actions of the transition under way that concern `target`.
     pub(super) fn finish_fencing(&mut self, target: &str, action: &str, outcome: Ending) {
         let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else { return };
-        let graph = running.executor.graph();
-        let concerned: Vec<ActionIx> = running
-            .executor
-            .in_flight()
-            .filter(|&ix| {
-                graph.get(ix).is_some_and(|a| {
-                    let wanted = a.meta("stonith_action").unwrap_or("reboot");
-                    a.operation == "stonith"
-                        && a.node.as_ref().is_some_and(|n| n.name == target)
-                        && (wanted == "on") == (action == "on")
-                })
-            })
-            .collect();
+        let concerned: Vec<ActionIx> = running.fencing(target, action).map(|(ix, _)| ix).collect();
         for ix in concerned {
             running.executor.finish(ix, outcome);
         }

@@ -127,6 +127,15 @@ impl Controller {
 
     /// Says whether the node is known.
     fn set_attribute(&mut self, change: &AttributeMessage) -> bool {
+        let (known, changed) = self.apply_attribute(change);
+        if changed {
+            self.replan(&format!("the attribute {} has changed", change.name));
+        }
+        known
+    }
+
+    /// Says whether the node is known, and whether its value was another one.
+    fn apply_attribute(&mut self, change: &AttributeMessage) -> (bool, bool) {
         self.damping.settled(change);
         let mut known = false;
         let changed = self.replica.update_status(|cib| {
@@ -148,9 +157,8 @@ impl Controller {
             self.event("attribute", &change.node, "", text);
             let value = change.value.as_deref().unwrap_or_default();
             self.alert_attribute(&change.node, &change.name, value);
-            self.replan(&format!("the attribute {} has changed", change.name));
         }
-        known
+        (known, changed)
     }
 
     /// Ends the wait of values whose time is over.
@@ -368,6 +376,10 @@ impl Controller {
             }
             record_fencing(cib, fenced);
         });
+        // The plan under way knows that they come.
+        for change in &fenced.attributes {
+            self.apply_attribute(change);
+        }
         let text = match fenced.success {
             true => format!("{} of {} confirmed by {}", fenced.action, name, fenced.device),
             false => format!("{} of {} failed: {}", fenced.action, name, fenced.message),

@@ -18,6 +18,8 @@ pub(super) struct Device {
     pub kind: String,
     /// Its parameters, those for the cluster (`pcmk_...`) included.
     pub params: BTreeMap<String, String>,
+    /// It takes part in unfencing (meta attribute `provides`).
+    pub unfences: bool,
     /// Members that may run it, best first.
     pub executors: Vec<NodeId>,
     /// To wait before it acts.
@@ -26,28 +28,40 @@ pub(super) struct Device {
 
 /// The attempts that may fence `target`, in order: each a list of devices that must all succeed.
 ///
-/// With a topology for the target, its levels; without, every device by itself. The executing node
-/// asks the device whether it knows the target.
+/// With a topology for the target, its levels; without, every device by itself. To switch a node on
+/// takes every device that unfences, whatever the levels say: one that is left out would keep the
+/// node cut off. The executing node asks the device whether it knows the target.
 pub(super) fn attempts(
     cib: &Element,
     target: &str,
+    action: &str,
     members: &BTreeMap<NodeId, String>,
     local: NodeId,
 ) -> Vec<Vec<Device>> {
     let mut devices: Vec<Device> = Vec::new();
     for primitive in primitives(cib) {
-        if let Some(device) = device(cib, primitive, target, members, local) {
+        if let Some(device) = device(cib, primitive, target, action, members, local) {
             devices.push(device);
         }
     }
     let levels = topology(cib, target);
+    let unfencing: Vec<Device> =
+        devices.iter().filter(|d| action == "on" && d.unfences).cloned().collect();
+    if levels.is_empty() && !unfencing.is_empty() {
+        return vec![unfencing];
+    }
     if levels.is_empty() {
         // A device that names its hosts is tried before one that has to be asked.
         devices.sort_by_key(|d| !d.params.contains_key("pcmk_host_list"));
         return devices.into_iter().map(|d| vec![d]).collect();
     }
     let find = |id: &String| devices.iter().find(|d| d.id == *id).cloned();
-    levels.values().filter_map(|ids| ids.iter().map(find).collect::<Option<Vec<_>>>()).collect()
+    let complete = |mut level: Vec<Device>| {
+        level.extend(unfencing.iter().filter(|d| !level.contains(d)).cloned().collect::<Vec<_>>());
+        level
+    };
+    let level = |ids: &Vec<String>| ids.iter().map(find).collect::<Option<Vec<_>>>().map(complete);
+    levels.values().filter_map(level).collect()
 }
 
 fn primitives(cib: &Element) -> impl Iterator<Item = &Element> {
@@ -61,25 +75,30 @@ fn device(
     cib: &Element,
     primitive: &Element,
     target: &str,
+    action: &str,
     members: &BTreeMap<NodeId, String>,
     local: NodeId,
 ) -> Option<Device> {
     let id = primitive.id()?;
-    if target_role(cib, id).is_some_and(|r| r.eq_ignore_ascii_case("stopped")) {
+    if meta(cib, id, "target-role").is_some_and(|r| r.eq_ignore_ascii_case("stopped")) {
         return None;
     }
+    let unfences = meta(cib, id, "provides").is_some_and(|p| p.eq_ignore_ascii_case("unfencing"));
+    // What unfences must often run on the very node (a registration on a shared disk, say).
+    let own = unfences && action == "on";
     let params = pairs(primitive, "instance_attributes");
     let banned = banned(cib, id);
     let mut executors: Vec<NodeId> = members
         .iter()
-        .filter(|(_, name)| *name != target && !banned.contains(name.as_str()))
+        .filter(|(_, name)| (own || *name != target) && !banned.contains(name.as_str()))
         .map(|(&node, _)| node)
         .collect();
-    executors.sort_by_key(|&n| (!runs_on(cib, n, id), n != local, n));
+    let is_target = |n: NodeId| members.get(&n).is_some_and(|name| name == target);
+    executors.sort_by_key(|&n| (!is_target(n), !runs_on(cib, n, id), n != local, n));
     let first = members.keys().next() == executors.first();
     let delay = delay(&params, target, first);
     let kind = primitive.attr("type")?.to_string();
-    Some(Device { id: id.to_string(), kind, params, executors, delay })
+    Some(Device { id: id.to_string(), kind, params, unfences, executors, delay })
 }
 
 fn pairs(owner: &Element, set: &str) -> BTreeMap<String, String> {
@@ -92,17 +111,17 @@ fn pairs(owner: &Element, set: &str) -> BTreeMap<String, String> {
     out
 }
 
-/// The `target-role` of a resource or of what it is in.
-fn target_role(cib: &Element, id: &str) -> Option<String> {
-    fn search(e: &Element, id: &str) -> Option<Option<String>> {
-        let own = || pairs(e, "meta_attributes").get("target-role").cloned();
+/// A meta attribute of a resource or of what it is in.
+fn meta(cib: &Element, id: &str, name: &str) -> Option<String> {
+    fn search(e: &Element, id: &str, name: &str) -> Option<Option<String>> {
+        let own = || pairs(e, "meta_attributes").get(name).cloned();
         if e.id() == Some(id) {
             return Some(own());
         }
-        let inner = e.children().find_map(|c| search(c, id))?;
+        let inner = e.children().find_map(|c| search(c, id, name))?;
         Some(inner.or_else(own))
     }
-    search(cib.at(&["configuration", "resources"])?, id).flatten()
+    search(cib.at(&["configuration", "resources"])?, id, name).flatten()
 }
 
 /// Nodes from which a plain location constraint bans a resource or what it is in.
@@ -195,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_device_is_an_attempt_and_runs_best_where_it_is_started() {
-        let got = attempts(&cib("", ""), "n2", &members(), NodeId(1));
+        let got = attempts(&cib("", ""), "n2", "off", &members(), NodeId(1));
         let ids: Vec<_> = got.iter().map(|a| (a[0].id.as_str(), a[0].executors.clone())).collect();
         assert_eq!(ids, [("b", vec![NodeId(1), NodeId(3)]), ("a", vec![NodeId(3), NodeId(1)])]);
         assert_eq!(got[0][0].delay, Duration::from_secs(2));
@@ -204,7 +223,7 @@ mod tests {
     #[test]
     fn a_ban_holds_and_a_node_does_not_fence_itself() {
         let ban = "<rsc_location id='l' rsc='c' node='n3' score='-INFINITY'/>";
-        let got = attempts(&cib(ban, ""), "n1", &members(), NodeId(1));
+        let got = attempts(&cib(ban, ""), "n1", "off", &members(), NodeId(1));
         let a = got.iter().find(|a| a[0].id == "a").unwrap();
         assert!(a[0].executors.is_empty());
     }
@@ -216,9 +235,43 @@ mod tests {
             <fencing-level id='1' target='n2' index='1' devices='b'/>\
             <fencing-level id='3' target='n2' index='3' devices='gone'/>\
             <fencing-level id='4' target='n1' index='1' devices='a'/></fencing-topology>";
-        let got = attempts(&cib("", levels), "n2", &members(), NodeId(1));
+        let got = attempts(&cib("", levels), "n2", "off", &members(), NodeId(1));
         let ids: Vec<Vec<_>> =
             got.iter().map(|l| l.iter().map(|d| d.id.as_str()).collect()).collect();
         assert_eq!(ids, [vec!["b"], vec!["a", "b"]]);
+    }
+
+    #[test]
+    fn a_node_is_unfenced_by_all_devices_that_do_that_and_from_itself_first() {
+        let unfencing =
+            "<meta_attributes id='u'><nvpair id='u1' name='provides' value='unfencing'/>";
+        let text = cib("", "").to_string();
+        let text = text.replace(
+            "<instance_attributes id=\"i\">",
+            &format!("{unfencing}</meta_attributes><instance_attributes id=\"i\">"),
+        );
+        let text = text.replace(
+            "<primitive id=\"a\" class=\"stonith\" type=\"external/demo\"/>",
+            &format!(
+                "<primitive id='a' class='stonith' type='external/demo'>{unfencing}\
+                      </meta_attributes></primitive>"
+            ),
+        );
+        let both = parse(&text).unwrap();
+        let got = attempts(&both, "n3", "on", &members(), NodeId(1));
+        let ids: Vec<_> = got[0].iter().map(|d| (d.id.as_str(), d.executors[0])).collect();
+        assert_eq!((got.len(), ids), (1, vec![("a", NodeId(3)), ("b", NodeId(3))]));
+        // To cut it off one is enough, and never from itself.
+        let got = attempts(&both, "n3", "off", &members(), NodeId(1));
+        assert_eq!(got.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+        assert!(got.iter().flatten().all(|d| d.executors == [NodeId(1)]));
+        // A level that knows only one of them is completed.
+        let level = "<configuration><fencing-topology>\
+            <fencing-level id='1' target='n3' index='1' devices='b'/></fencing-topology>";
+        let levels = parse(&text.replacen("<configuration>", level, 1)).unwrap();
+        let got = attempts(&levels, "n3", "on", &members(), NodeId(1));
+        let ids: Vec<Vec<_>> =
+            got.iter().map(|l| l.iter().map(|d| d.id.as_str()).collect()).collect();
+        assert_eq!(ids, [vec!["b", "a"]]);
     }
 }

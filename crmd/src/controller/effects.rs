@@ -141,6 +141,8 @@ pub struct FenceTask {
     pub params: BTreeMap<String, String>,
     /// The node that is fenced.
     pub target: String,
+    /// That is this node.
+    pub own: bool,
     /// `off`, `on` or `reboot`.
     pub action: String,
     /// Ask the device for its hosts first.

@@ -10,7 +10,9 @@ use std::time::Duration;
 use crm_core::transition::{Action, Ending};
 use crm_messaging::group::NodeId;
 use crm_messaging::proto::peer::envelope::Body;
-use crm_messaging::proto::peer::{Agent, Answer, AskFence, FenceOrder, FenceOutcome, Fenced};
+use crm_messaging::proto::peer::{
+    Agent, Answer, AskFence, AttributeChange, FenceOrder, FenceOutcome, Fenced,
+};
 
 use super::devices::{Device, attempts};
 use super::effects::{FenceTask, FenceVerdict};
@@ -48,6 +50,8 @@ struct Job {
     attempts: Vec<Vec<Device>>,
     /// Attempt, device within it, executor of the device.
     at: (usize, usize, usize),
+    /// A device of this attempt has succeeded.
+    helped: bool,
     state: State,
     failures: u32,
     errors: Vec<String>,
@@ -199,6 +203,7 @@ impl Controller {
                     delay,
                     attempts: Vec::new(),
                     at: (0, 0, 0),
+                    helped: false,
                     state: State::Due,
                     failures: 0,
                     errors: Vec::new(),
@@ -265,7 +270,8 @@ impl Controller {
         let (local, ring, now) = (self.settings.local, ring_to_wire(self.ring()), self.now.mono);
         let Some(job) = self.job_mut(id) else { return };
         if job.at == (0, 0, 0) {
-            job.attempts = attempts(&cib, &job.target, &members, local);
+            job.attempts = attempts(&cib, &job.target, &job.action, &members, local);
+            job.helped = false;
             job.errors.clear();
         }
         let Some(device) = job.attempts.get(job.at.0).and_then(|a| a.get(job.at.1)) else {
@@ -333,6 +339,7 @@ impl Controller {
             device: order.device,
             kind: order.agent.map(|a| a.kind).unwrap_or_default(),
             params: order.params,
+            own: self.node_named(&order.target) == Some(self.settings.local),
             target: order.target,
             action: order.action,
             check: order.check,
@@ -374,14 +381,17 @@ impl Controller {
         if !expected {
             return;
         }
-        if !outcome.success {
+        // Of the devices that unfence, those that do not know the target have nothing to do.
+        let spared = outcome.not_mine && job.action == "on" && device.is_some_and(|d| d.unfences);
+        let last = job.attempts.get(job.at.0).is_none_or(|a| job.at.1 + 1 >= a.len());
+        job.helped |= outcome.success;
+        if !outcome.success && !(spared && (job.helped || !last)) {
             let text = match outcome.not_mine {
                 true => format!("{} does not know {}", outcome.device, job.target),
                 false => format!("{} on {executor}: {}", outcome.device, outcome.message),
             };
             return self.fence_step_failed(outcome.job, text, outcome.not_mine);
         }
-        let last = job.attempts.get(job.at.0).is_none_or(|a| job.at.1 + 1 >= a.len());
         if !last {
             job.at = (job.at.0, job.at.1 + 1, 0);
             job.state = State::Due;
@@ -389,9 +399,32 @@ impl Controller {
         }
         job.state = State::Ended;
         let (target, action, id) = (job.target.clone(), job.action.clone(), job.id);
-        let done =
+        let mut done =
             self.record(&target, &action, &outcome.device, &executor, true, String::new(), id);
+        if action == "on" {
+            done.attributes = self.unfenced(&target);
+        }
         self.send(Body::Fenced(done));
+    }
+
+    /// What a node's attributes say after the unfencing that the plan wanted: when it was, and what
+    /// the devices were like, so that the scheduler can see that they have changed.
+    fn unfenced(&self, target: &str) -> Vec<AttributeChange> {
+        let running = self.duty.as_ref().and_then(|d| d.running.as_ref());
+        let Some((_, action)) = running.and_then(|r| r.fencing(target, "on").next()) else {
+            return Vec::new();
+        };
+        let change = |name: &str, value: &str| AttributeChange {
+            node: target.to_string(),
+            name: name.to_string(),
+            value: Some(value.to_string()),
+            ..AttributeChange::default()
+        };
+        let now = (self.now.wall_ms / 1000).to_string();
+        let digests = [("#digests-all", "digests_all"), ("#digests-secure", "digests_secure")];
+        let digests =
+            digests.iter().filter_map(|(name, meta)| Some(change(name, action.meta(meta)?)));
+        [change("#node-unfenced", &now)].into_iter().chain(digests).collect()
     }
 
     /// A coordinator that was itself the target cannot record its own fencing, nor can one that
@@ -431,6 +464,7 @@ impl Controller {
         } else {
             (job.at.0 + 1, 0, 0)
         };
+        job.helped &= job.at.1 > 0;
         job.state = State::Due;
         self.ask_device(id);
     }
@@ -479,6 +513,7 @@ impl Controller {
             message,
             time_ms: self.now.wall_ms,
             job,
+            attributes: Vec::new(),
         }
     }
 

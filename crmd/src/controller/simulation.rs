@@ -273,6 +273,59 @@ fn who_does_not_come_back_from_a_restart_is_fenced() {
 }
 
 #[test]
+fn a_node_is_unfenced_before_it_runs_anything_and_again_if_a_device_changes() {
+    let device = |id: &str, key: &str| {
+        format!(
+            "<primitive id='{id}' class='stonith' type='fence_fabric'>\
+             <instance_attributes id='{id}-i'><nvpair id='{id}-k' name='key' value='{key}'/>\
+             </instance_attributes><meta_attributes id='{id}-m'>\
+             <nvpair id='{id}-p' name='provides' value='unfencing'/></meta_attributes></primitive>"
+        )
+    };
+    let all = [NodeId(1), NodeId(2), NodeId(3)];
+    let mut w = World::new(3, 21);
+    all.iter().for_each(|n| w.boot(*n));
+    w.merge_all();
+    w.rest();
+    w.configure(&format!("{PRIMITIVES}{}{}", device("f1", "x"), device("f2", "x")), true);
+    w.rest();
+    w.all_run_once(&["a", "b", "c", "d", "f1", "f2"]);
+    assert!(w.fenced.is_empty());
+    // Both devices, on each node, from that node.
+    let mut unfenced = std::mem::take(&mut w.unfenced);
+    unfenced.sort();
+    let wanted = ["f1", "f2"].map(|f| all.map(|n| (f.to_string(), n, n))).concat();
+    assert_eq!(unfenced, wanted);
+    let known = |w: &World, name: &str| all.map(|n| w.attribute(n, name).unwrap_or_default());
+    let digests = known(&w, "#digests-all");
+    assert!(
+        digests.iter().all(|d| d.contains("f1:fence_fabric:") && d.contains("f2:fence_fabric:"))
+    );
+    assert!(known(&w, "#digests-secure").iter().all(|d| d.contains("f1:fence_fabric:")));
+    assert!(known(&w, "#node-unfenced").iter().all(|at| !at.is_empty() && at != "0"));
+    // It does not come again by itself.
+    w.run_for(60_000);
+    w.rest();
+    assert!(w.unfenced.is_empty(), "{:?}", w.unfenced);
+    // A changed device unfences everybody anew.
+    w.configure(&format!("{PRIMITIVES}{}{}", device("f1", "x"), device("f2", "y")), true);
+    w.rest();
+    assert!(all.iter().all(|n| w.unfenced.iter().any(|(f, _, to)| f == "f2" && to == n)));
+    assert!(all.iter().all(|n| w.attribute(*n, "#digests-all") != Some(digests[0].clone())));
+    // A node that was fenced is unfenced when it is back, before it runs anything.
+    w.unfenced.clear();
+    let victim = w.location("a");
+    w.crash(victim);
+    w.rest();
+    assert!(w.fenced.contains(&victim) && w.unfenced.is_empty());
+    w.boot(victim);
+    w.merge_all();
+    w.rest();
+    assert!(w.unfenced.iter().all(|(_, from, to)| (*from, *to) == (victim, victim)));
+    assert_eq!(w.unfenced.len(), 2, "{:?}", w.unfenced);
+}
+
+#[test]
 fn a_failed_service_is_recovered_and_counted() {
     let mut w = world(3, 4, true);
     let node = w.location("a");

@@ -67,6 +67,8 @@ pub struct World {
     starts: BTreeMap<String, u64>,
     pub fenced: BTreeSet<NodeId>,
     pub fencings: u64,
+    /// Which device has switched on whom, and where it ran.
+    pub unfenced: Vec<(String, NodeId, NodeId)>,
     pub fencing_works: bool,
     /// The secrets on each disk.
     pub secrets: BTreeMap<NodeId, BTreeMap<String, Secret>>,
@@ -93,6 +95,7 @@ impl World {
             starts: BTreeMap::new(),
             fenced: BTreeSet::new(),
             fencings: 0,
+            unfenced: Vec::new(),
             fencing_works: true,
             secrets: BTreeMap::new(),
             boots: BTreeMap::new(),
@@ -485,6 +488,12 @@ impl World {
         let verdict = if self.fencing_works {
             let target = (1..=self.count).map(NodeId).find(|n| World::name(*n) == task.target);
             let target = target.expect("a target is a node");
+            if task.action == "on" {
+                self.unfenced.push((task.device.clone(), node, target));
+                let (job, device) = (task.job, task.device.clone());
+                let verdict = FenceVerdict::Done;
+                return self.feed(node, Input::FenceDone { job, device, verdict });
+            }
             self.fenced.insert(target);
             self.fencings += 1;
             self.crash(target);
@@ -600,6 +609,7 @@ impl World {
             .child_or_insert("crm_config")
             .find_child_mut(|c| c.name() == "cluster_property_set")
             .expect("the coordinator has introduced the cluster");
+        set.retain(|pair| pair.id() != Some("stonith"));
         set.push(
             Element::new("nvpair")
                 .with("id", "stonith")

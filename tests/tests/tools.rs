@@ -3,7 +3,8 @@
 //! `tools/commands` has the command lines. Each is run by both, each time on a fresh copy of
 //! `tools/cluster.xml` named by `CIB_file`. Both must print the same, end with the same code and
 //! leave the same configuration. Where we differ on purpose the line begins with `~` and the
-//! reason stands above it; such a line fails when both have come to agree.
+//! reason stands above it; such a line fails when both have come to agree. Every option that the
+//! help of an original names occurs in a line, or is named in `APART` with a reason.
 //!
 //! Started under the name of a tool, this program is that tool.
 
@@ -22,6 +23,28 @@ const REFERENCE: &str = "/usr/sbin";
 const COMMANDS: &str = include_str!("../tools/commands");
 const CLUSTER: &str = include_str!("../tools/cluster.xml");
 
+/// The commands that agents call (`crm_mon` has a test of its own).
+const CALLED_BY_AGENTS: [&str; 12] = [
+    "attrd_updater",
+    "cibadmin",
+    "crm_attribute",
+    "crm_error",
+    "crm_failcount",
+    "crm_master",
+    "crm_node",
+    "crm_resource",
+    "crm_standby",
+    "crm_ticket",
+    "crm_verify",
+    "ha_logger",
+];
+
+/// Options that no line has, by tool and beginning, and why.
+const APART: &[(&str, &str, &str)] = &[
+    ("", "--help", "what the helps say is our own; that there is one is looked at"),
+    ("attrd_updater", "-", "the original does nothing without its daemon; ours knows the option"),
+];
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
     let called = words.first().and_then(|w| Path::new(w).file_name()).and_then(|n| n.to_str());
@@ -30,10 +53,87 @@ fn main() -> ExitCode {
     }
     let lines = COMMANDS.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
     let trials = match reference_is_here() {
-        Ok(()) => lines.map(trial).collect(),
+        Ok(()) => {
+            CALLED_BY_AGENTS.iter().map(|tool| coverage(tool)).chain(lines.map(trial)).collect()
+        }
         Err(reason) => vec![Trial::test(reason, || Ok(())).with_ignored_flag(true)],
     };
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Every option of a tool is compared by some line, or there is a reason why not; then ours knows
+/// it at least.
+fn coverage(tool: &'static str) -> Trial {
+    let name = format!("every option of {tool} is compared");
+    let original = Path::new(REFERENCE).join(tool);
+    if !original.exists() {
+        return Trial::test(format!("{name} (no {tool})"), || Ok(())).with_ignored_flag(true);
+    }
+    Trial::test(name, move || {
+        let wrong = |e: Error| Failed::from(e.to_string());
+        let own = tempfile::tempdir().map_err(wrong)?;
+        symlink(std::env::current_exe().map_err(wrong)?, own.path().join(tool)).map_err(wrong)?;
+        let own = own.path().join(tool);
+        let known: Vec<String> = options(&own, 6).map_err(wrong)?.into_iter().flatten().collect();
+        let used = used_options(tool);
+        let helps = |name: &String| {
+            let output = Command::new(&own).arg(name).stdin(Stdio::null()).output();
+            output.is_ok_and(|o| o.status.success() && !o.stdout.is_empty())
+        };
+        let excused = |names: &[String]| {
+            let mut of = APART.iter().filter(|(of, _, _)| of.is_empty() || *of == tool);
+            of.any(|(_, begin, _)| match names.iter().find(|n| n.starts_with(begin)) {
+                Some(name) if *begin == "--help" => helps(name),
+                Some(_) => names.iter().all(|n| known.contains(n)),
+                None => false,
+            })
+        };
+        let missing: Vec<String> = options(&original, 2)
+            .map_err(wrong)?
+            .into_iter()
+            .filter(|names| !names.iter().any(|n| used.contains(n)) && !excused(names))
+            .map(|names| names.join(", "))
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("not compared: {missing:?}").into()) }
+    })
+}
+
+/// The options that a tool's help names, each with all its forms. Lines that are indented further
+/// than `indent` go on with what stands above them.
+fn options(tool: &Path, indent: usize) -> Result<Vec<Vec<String>>, Error> {
+    let help = |word: &str| {
+        let output = Command::new(tool).arg(word).stdin(Stdio::null()).output()?;
+        Ok::<_, Error>(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    // Older tools take the longer word for an unknown option.
+    let mut text = help("--help-all")?;
+    if text.lines().filter(|l| l.trim_start().starts_with('-')).count() < 3 {
+        text = help("--help")?;
+    }
+    let option = |line: &str| {
+        let begins = line.len() - line.trim_start().len() <= indent;
+        let words = if begins { line.trim_start() } else { "" }.split(['=', ' ', '\t', '[']);
+        let forms = words.take_while(|w| w.starts_with('-')).map(|w| w.trim_end_matches(','));
+        let forms = forms.filter(|w| w.trim_matches('-').starts_with(|c: char| c != '>'));
+        forms.map(str::to_owned).collect::<Vec<String>>()
+    };
+    Ok(text.lines().map(option).filter(|forms| !forms.is_empty()).collect())
+}
+
+/// The options that lines give a tool.
+fn used_options(tool: &str) -> Vec<String> {
+    let lines = COMMANDS.lines().filter(|l| !l.starts_with('#'));
+    let calls = lines.flat_map(|l| l.split([';', '|', '&']));
+    let mut used = Vec::new();
+    for call in calls {
+        let words = call.split_whitespace().skip_while(|w| *w != tool).skip(1);
+        for word in words.filter(|w| w.starts_with('-')) {
+            let long = word.starts_with("--");
+            let form = if long { word.split('=').next() } else { word.get(..2) };
+            used.extend(form.map(str::to_owned));
+        }
+    }
+    used
 }
 
 /// A line that needs something which is not installed is ignored.
@@ -117,7 +217,7 @@ fn run(line: &str, tools: &Path) -> Result<Trace, Error> {
             .filter(|l| !is_debugging(l))
             .collect::<Vec<_>>()
             .join("\n"),
-        document: document(&fs::read_to_string(&file)?),
+        document: document(&fs::read_to_string(&file)?).replace(&place, "DIR"),
     })
 }
 

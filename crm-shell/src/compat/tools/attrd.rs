@@ -29,6 +29,7 @@ const ATTRD_UPDATER: Tool = Tool {
                 opt('N', "node", Value::Required("NODE"), "The node (default: this one)"),
                 opt('R', "refresh", Value::None, "Does nothing: what is set is in the status"),
                 opt('d', "delay", Value::Required("TIME"), "Time for others to change with it"),
+                opt('l', "lifetime", Value::Required("reboot|forever"), "Read and not used"),
                 opt('s', "set", Value::Required("SET"), "The attribute set"),
                 opt('p', "private", Value::None, "Accepted: the value is kept as any other"),
                 opt('q', "quiet", Value::None, "Say nothing"),
@@ -48,6 +49,13 @@ pub(super) fn attrd_updater(arguments: &[String], carried: &[BuiltIn]) -> ExitCo
 }
 
 fn attrd(run: &mut Run<'_>) -> Done {
+    if let Some(other) = run
+        .options
+        .values("lifetime")
+        .find(|l| !matches!(*l, "reboot" | "status" | "forever" | "nodes"))
+    {
+        return Err(usage("attrd_updater", &format!("Unknown value for --lifetime: {other}")));
+    }
     if run.options.has("refresh") {
         return Ok(Exit::OK);
     }

@@ -99,7 +99,11 @@ pub(super) fn crm_standby(arguments: &[String], carried: &[BuiltIn]) -> ExitCode
 
 fn standby(run: &mut Run<'_>) -> Done {
     let node = run.node()?;
-    let of = |transient| Target::node(node.clone(), "standby".into(), transient);
+    let id = run.options.last("id").map(str::to_string);
+    let of = |transient| Target {
+        id: id.clone(),
+        ..Target::node(node.clone(), "standby".into(), transient)
+    };
     if let Some(lifetime) = lifetime(run)? {
         return of(lifetime == Lifetime::Reboot).work(run, None);
     }

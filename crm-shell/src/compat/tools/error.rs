@@ -192,7 +192,8 @@ fn unknown(kind: Kind, code: Option<i64>) -> Words {
 
 fn show(run: &mut Run<'_>, code: i64, (name, text): &Words, listed: bool) {
     let named = run.options.has("name");
-    let line = match (listed, named) {
+    let numbered = listed || run.options.has("verbose");
+    let line = match (numbered, named) {
         (true, true) => format!("{code:5}: {name:<26}  {text}"),
         (true, false) => format!("{code:5}: {text}"),
         (false, true) => format!("{name} - {text}"),

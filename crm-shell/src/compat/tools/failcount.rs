@@ -9,6 +9,7 @@ use regex::Regex;
 use super::super::exit::Exit;
 use super::super::options::{Group, PLAIN, Value, old, opt};
 use super::attribute::{OLD, Target};
+use super::resource::{configured, not_found};
 use super::{Done, Failure, Run, Tool, usage};
 use crate::render::report::Style;
 
@@ -60,6 +61,11 @@ fn failcount(run: &mut Run<'_>) -> Done {
     })?;
     let interval_ms = operation.as_ref().map(|_| interval);
     if forget {
+        let cib = run.access.cib()?;
+        configured(&cib, &resource).ok_or_else(|| not_found("Resource", &resource))?;
+        Target::node(node.clone(), String::new(), true)
+            .check_node(&cib)
+            .map_err(|_| not_found("Node", &node))?;
         let request = crm_messaging::proto::CleanupRequest {
             resource: resource.clone(),
             node: node.clone(),

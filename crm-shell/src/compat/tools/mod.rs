@@ -21,11 +21,11 @@ use crm_core::scheduler::model::Cluster;
 use crm_core::scheduler::{self, Input};
 use crm_lrm::BuiltIn;
 
+use super::VERSION;
 use super::console::{Console, Process, Sink};
 use super::exit::Exit;
-use super::options::{Group, Parsed, help, parse};
+use super::options::{Group, Parsed, Value, help, long, parse};
 use super::output::{Format, Output, ToFile, request};
-use super::{VERSION, options};
 use crate::access::{self, Access, AccessError};
 use crate::render::report::{Part, Style};
 
@@ -40,8 +40,26 @@ use resource::crm_resource;
 use ticket::crm_ticket;
 use verify::crm_verify;
 
-/// The options that ask for help, and not for one part of it only: it is short enough.
-const HELP: [&str; 5] = ["help", "help-all", "help-additional", "help-data", "help-output"];
+/// Everything that asks for help. The originals have an option for each part of theirs; ours is short
+/// enough to be shown whole.
+const PARTS: Group = Group {
+    title: "",
+    options: &[
+        long("help-additional", Value::None, ""),
+        long("help-advanced", Value::None, ""),
+        long("help-command", Value::None, ""),
+        long("help-commands", Value::None, ""),
+        long("help-data", Value::None, ""),
+        long("help-definition", Value::None, ""),
+        long("help-deprecated", Value::None, ""),
+        long("help-fence", Value::None, ""),
+        long("help-locations", Value::None, ""),
+        long("help-output", Value::None, ""),
+        long("help-queries", Value::None, ""),
+        long("help-required", Value::None, ""),
+        long("help-selections", Value::None, ""),
+    ],
+};
 
 /// What runs a command with its arguments; some look at the agents that the executable carries.
 pub type Main = fn(&[String], &[BuiltIn]) -> ExitCode;
@@ -137,14 +155,18 @@ impl Tool {
     }
 
     fn run(&self, arguments: &[String], sink: &mut dyn Sink, from: Surroundings<'_>) -> Exit {
-        let options = match parse(self.groups, arguments) {
+        let groups: Vec<Group> = self.groups.iter().copied().chain([PARTS]).collect();
+        let options = match parse(&groups, arguments) {
             Ok(options) => options,
             Err(text) => {
                 Console::new(sink).error(&format!("{}: {text}", self.name));
                 return Exit::USAGE;
             }
         };
-        let shown = match (HELP.iter().any(|h| options.has(h)), options.has("version")) {
+        let shown = match (
+            options.options.iter().any(|(name, _)| name.starts_with("help")),
+            options.has("version"),
+        ) {
             (true, _) => Some(help(self.name, self.purpose, self.groups)),
             (_, true) => Some(VERSION.to_string()),
             (false, false) => None,
@@ -314,4 +336,4 @@ fn usage(name: &str, text: &str) -> Failure {
 }
 
 /// Options that are accepted because scripts pass them, and that change nothing here.
-const IGNORED: options::Value = options::Value::None;
+const IGNORED: Value = Value::None;

@@ -12,7 +12,7 @@ use crm_core::scheduler::{self, Input};
 use crm_lrm::BuiltIn;
 
 use super::super::exit::Exit;
-use super::super::options::{COMMON, Group, Value, long, opt};
+use super::super::options::{COMMON, Group, Value, opt};
 use super::{Done, Failure, Run, Tool};
 use crate::render::report::Style;
 
@@ -30,9 +30,6 @@ const CRM_VERIFY: Tool = Tool {
                 opt('p', "xml-pipe", Value::None, "Standard input"),
                 opt('S', "save-xml", Value::Required("FILE"), "Save what was checked"),
                 opt('h', "help", Value::None, ""),
-                long("help-additional", Value::None, ""),
-                long("help-data", Value::None, ""),
-                long("help-output", Value::None, ""),
             ],
         },
     ],

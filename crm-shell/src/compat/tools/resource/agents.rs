@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crm_core::cib::Element;
-use crm_lrm::operation::{AgentName, Operation};
+use crm_core::cib::{Child, Element};
+use crm_lrm::operation::{AgentName, ExecutionStatus, Operation};
+use crm_lrm::schedule::RunEnd;
 
 use super::super::super::exit::Exit;
 use super::super::{Done, Failure, Run, milliseconds, usage};
 use super::show::{names, performing};
 use super::{NAME, asked, resource};
 use crate::agents::{Agents, Installed};
+use crate::render::status::{result_text, status_text};
 
 /// How long an agent may take where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -90,7 +92,8 @@ pub(super) fn metadata(run: &mut Run<'_>) -> Done {
 
 /// What an operation is run with.
 struct Subject {
-    id: String,
+    /// The resource, if there is one.
+    id: Option<String>,
     agent: AgentName,
     params: BTreeMap<String, String>,
 }
@@ -112,24 +115,32 @@ fn configured_subject(run: &mut Run<'_>) -> Result<Subject, Failure> {
     };
     let params = cluster.params(rsc, cluster.node_named(&local));
     let params = params.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
-    Ok(Subject { id, agent, params })
+    Ok(Subject { id: Some(id), agent, params })
 }
 
 /// The agent that `--class`, `--provider` and `--agent` name.
 fn described_subject(run: &Run<'_>) -> Result<Subject, Failure> {
     let text = |name: &str| run.options.last(name).map(str::to_string);
-    let (Some(class), Some(kind)) = (text("class"), text("agent")) else {
-        return Err(usage(NAME, "Must supply a resource id with -r, or --class and --agent"));
-    };
     let mut params = BTreeMap::new();
     for option in run.options.values("option") {
-        let (name, value) = option
-            .split_once('=')
-            .ok_or_else(|| usage(NAME, &format!("'{option}' is not NAME=VALUE")))?;
+        let (name, value) =
+            option.split_once('=').ok_or_else(|| usage(NAME, "Error parsing option --option"))?;
         params.insert(name.to_string(), value.to_string());
     }
-    let agent = AgentName { class, provider: text("provider"), kind };
-    Ok(Subject { id: "test".into(), agent, params })
+    let (class, provider, kind) = (text("class"), text("provider"), text("agent"));
+    if class.is_none() && provider.is_none() && kind.is_none() {
+        return Err(usage(NAME, "Must supply a resource id with -r"));
+    }
+    let shown = [&class, &provider, &kind].map(|part| part.clone().unwrap_or_default()).join(":");
+    let unknown = || Failure::new(Exit::USAGE, format!("{NAME}: {shown} is not a known resource"));
+    let (Some(class), Some(kind)) = (class, kind) else { return Err(unknown()) };
+    // Only this class has providers, and no agent without one.
+    let agent = AgentName { provider: provider.filter(|_| class == "ocf"), class, kind };
+    let whole = agent.provider.is_some() == (agent.class == "ocf");
+    if !whole || installed(run).standalone().catalog.resolve(&agent).is_err() {
+        return Err(unknown());
+    }
+    Ok(Subject { id: None, agent, params })
 }
 
 /// `--validate`.
@@ -170,10 +181,10 @@ fn perform(
     }
     let timeout = run.options.last("timeout").and_then(milliseconds).map(Duration::from_millis);
     let operation = Operation {
-        resource: subject.id.clone(),
+        resource: subject.id.clone().unwrap_or_else(|| "test".into()),
         agent: subject.agent.clone(),
         action: action.to_string(),
-        params: subject.params,
+        params: std::mem::take(&mut subject.params),
         interval: Duration::ZERO,
         timeout: timeout.unwrap_or(TIMEOUT),
         start_delay: Duration::ZERO,
@@ -188,17 +199,56 @@ fn perform(
         .build()
         .map_err(|e| Failure::new(Exit(71), format!("{NAME}: {e}")))?;
     let end = runtime.block_on(standalone.run(&operation, &secrets));
-    let code = u8::try_from(end.exit.0).unwrap_or(Exit::ERROR.0);
-    let exit = Exit(code);
-    let of =
-        if run.options.has("resource") { format!(" for {}", subject.id) } else { String::new() };
-    let word = exit.text().to_lowercase();
-    run.say(&format!("Operation {shown}{of} ({}) returned {code} ({word})", subject.agent));
-    if !end.exit_reason.is_empty() {
-        run.out.error(&end.exit_reason);
+    let exit = Exit(u8::try_from(end.exit.0).unwrap_or(Exit::ERROR.0));
+    tell(run, &subject, shown, &end);
+    if exit == Exit::OK { Ok(exit) } else { Err(performing(exit)) }
+}
+
+/// What came of an operation, and what the agent printed.
+fn tell(run: &mut Run<'_>, subject: &Subject, shown: &str, end: &RunEnd) {
+    let of = subject.id.as_ref().map(|id| format!(" for {id}")).unwrap_or_default();
+    let (code, status) = (end.exit.0, end.status as i32);
+    let why = Some(&end.exit_reason).filter(|reason| !reason.is_empty());
+    let because = why.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let operation = format!("Operation {shown}{of} ({})", subject.agent);
+    if end.status == ExecutionStatus::Done {
+        let word = result_text(code);
+        run.out.info(&format!("{operation} returned {code} ({word}{because})"));
+    } else if !run.out.is_xml() {
+        let word = status_text(status);
+        run.out.error(&format!("{operation} could not be executed ({word}{because})"));
+    }
+    let mut state = Element::new("agent-status").with("code", code.to_string());
+    state.set_attr("message", result_text(code));
+    state.set_attr("execution_code", status.to_string());
+    state.set_attr("execution_message", status_text(status));
+    if let Some(reason) = why {
+        state.set_attr("reason", reason);
     }
     let mut element = Element::new("resource-agent-action").with("action", shown);
     element.set_attr("class", &subject.agent.class);
-    run.out.element(element.with("type", &subject.agent.kind).with("code", code.to_string()));
-    if exit == Exit::OK { Ok(exit) } else { Err(performing(exit)) }
+    element.set_attr("type", &subject.agent.kind);
+    let optional = [("rsc", &subject.id), ("provider", &subject.agent.provider)];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            element.set_attr(name, value);
+        }
+    }
+    element.push(Element::new("overrides"));
+    element.push(state);
+    let mut command = Element::new("command").with("code", code.to_string());
+    for (source, said) in [("stdout", &end.stdout), ("stderr", &end.stderr)] {
+        if said.is_empty() {
+            continue;
+        }
+        let said = String::from_utf8_lossy(said).into_owned();
+        run.say(&said);
+        let mut output = Element::new("output").with("source", source);
+        output.nodes_mut().push(Child::Text(said.into()));
+        command.push(output);
+    }
+    if !command.nodes().is_empty() {
+        element.push(command);
+    }
+    run.out.element(element);
 }

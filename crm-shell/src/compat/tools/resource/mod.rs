@@ -184,7 +184,7 @@ fn resource(run: &Run<'_>) -> Result<String, Failure> {
     given.ok_or_else(|| usage(NAME, "Must supply a resource id with -r"))
 }
 
-fn not_found(what: &str, name: &str) -> Failure {
+pub(super) fn not_found(what: &str, name: &str) -> Failure {
     let text =
         format!("{NAME}: {what} '{name}' not found\nError performing operation: No such object");
     Failure::new(Exit::NO_SUCH, text)
@@ -226,7 +226,7 @@ fn asked<'a>(
 const KINDS: [&str; 5] = ["primitive", "group", "clone", "master", "bundle"];
 
 /// The definition of a resource; instance numbers are not part of its name.
-fn configured<'a>(cib: &'a Element, name: &str) -> Option<&'a Element> {
+pub(super) fn configured<'a>(cib: &'a Element, name: &str) -> Option<&'a Element> {
     let base = name.split(':').next().unwrap_or(name);
     let mut all = cib.at(&["configuration", "resources"])?.descendants();
     all.find(|e| KINDS.contains(&e.name()) && e.id() == Some(base))

@@ -59,6 +59,8 @@ pub struct Metadata {
     pub parameters: Vec<Parameter>,
     /// Its operations.
     pub operations: Vec<Operation>,
+    /// What could not be understood.
+    pub problems: Vec<String>,
 }
 
 impl Metadata {
@@ -91,7 +93,8 @@ impl Metadata {
             }
         });
         let (parameters, operations) = (parameters.collect(), operations.collect());
-        Ok(Metadata { short: read.short, long: read.long, parameters, operations })
+        let problems = read.problems;
+        Ok(Metadata { short: read.short, long: read.long, parameters, operations, problems })
     }
 
     /// A parameter by name.
@@ -278,11 +281,14 @@ impl Agents for Installed {
     fn standalone(&self) -> Standalone {
         let run = std::env::var_os("CRM_RUN_DIR").unwrap_or_else(|| "/run/crm".into());
         let host = nix::unistd::gethostname().unwrap_or_default();
+        // Only a daemon that runs has links to the commands; without, agents call what is installed.
+        let links = PathBuf::from(run).join("bin");
+        let bin_dir = if links.is_dir() { links } else { PathBuf::from("/usr/sbin") };
         Standalone {
             catalog: self.catalog.clone(),
             around: Surroundings {
                 node_name: host.to_string_lossy().into_owned(),
-                bin_dir: PathBuf::from(run).join("bin"),
+                bin_dir,
                 ocf_root: self.ocf_root.clone(),
                 extra: BTreeMap::new(),
             },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crm_core::cib::Element;
+use crm_lrm::agents::{Agent, Interface};
 use crm_lrm::operation::{AgentName, ExecutionStatus, ExitCode, Operation};
 use serde_json::{Value, json};
 
@@ -168,7 +169,14 @@ fn info(session: &mut Session, call: &Call<'_>) -> Outcome {
         _ => words[0].clone(),
     };
     let (class, provider, kind) = split(session, &name);
+    let agent = AgentName { class, provider, kind };
+    let answer = session.agents.standalone().catalog.resolve(&agent);
+    let AgentName { class, provider, kind } = agent;
     let Some(metadata) = session.agents.metadata(&class, provider.as_deref(), &kind) else {
+        if let Ok(answer) = answer {
+            let text = format!("{name}: {} says nothing of itself", place(&answer));
+            return Err(Message::error(text).at(call.place(0)).into());
+        }
         let all = session.agents.list(&class, None);
         let near = crate::language::vocabulary::nearest(&kind, all.iter().map(String::as_str));
         let mut message =
@@ -188,8 +196,32 @@ fn info(session: &mut Session, call: &Call<'_>) -> Outcome {
         });
         return session.printer.print_json(&value);
     }
-    session.printer.print(&describe(&full, &metadata));
+    for problem in &metadata.problems {
+        session.printer.say(&Message::warning(format!("the meta-data of {full}: {problem}")));
+    }
+    let mut text = describe(&full, &metadata);
+    if let Ok(answer) = answer {
+        text.push_str(&format!("\nAnswered by {}\n", place(&answer)));
+    }
+    let mut others: Vec<String> = match &provider {
+        Some(own) => session.agents.providers(&kind).into_iter().filter(|p| p != own).collect(),
+        None => Vec::new(),
+    };
+    others.iter_mut().for_each(|provider| *provider = format!("ocf:{provider}:{kind}"));
+    if !others.is_empty() {
+        text.push_str(&format!("There are also {}\n", others.join(", ")));
+    }
+    session.printer.print(&text);
     Ok(())
+}
+
+/// What answers to the name of an agent.
+fn place(agent: &Agent) -> String {
+    match (agent.built_in, agent.interface) {
+        (true, _) => "an agent that is built in".to_owned(),
+        (false, Interface::Systemd) => format!("systemd, for {}", agent.program.display()),
+        (false, _) => agent.program.display().to_string(),
+    }
 }
 
 /// What an agent says about itself, for people.

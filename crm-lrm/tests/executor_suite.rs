@@ -35,7 +35,7 @@ fn ended(result: &OperationResult) -> (&str, ExecutionStatus, i32) {
 
 const OK: (ExecutionStatus, i32) = (ExecutionStatus::Done, 0);
 
-/// `ocf_start_stop`, `ocf_monitor`, `ocf_cancel`: each step ends as asked, and a cancelled monitor
+/// `ocf_start_stop`, `ocf_monitor_cancel`: each step ends as asked, and a cancelled monitor
 /// comes no more.
 #[tokio::test]
 async fn a_resource_is_started_watched_cancelled_and_stopped() {
@@ -92,6 +92,91 @@ async fn a_monitor_tells_the_first_result_and_the_change() {
         assert_eq!(next.exit, ExitCode::NOT_RUNNING, "a failure is told each time, success not");
     };
     assert_eq!(last.exit, ExitCode::NOT_RUNNING);
+}
+
+/// `ocf_monitor_duplicate`: the same monitor asked for again and again is one monitor, and one
+/// cancellation ends it.
+#[tokio::test]
+async fn the_same_monitor_asked_for_again_is_one_monitor() {
+    let mut bench = Bench::new();
+    bench.agent("d", "exit 0");
+    bench.execute("d", "monitor", SHORT, LONG);
+    assert_eq!(bench.result().await.exit, ExitCode::OK);
+    for _ in 0..3 {
+        bench.execute("d", "monitor", SHORT, LONG);
+        // The earlier one ends, the new one has its own first result.
+        assert_eq!(bench.result().await.status, ExecutionStatus::Cancelled);
+        assert_eq!(bench.result().await.status, ExecutionStatus::Done);
+    }
+    assert_eq!(bench.lrm.recurring().len(), 1);
+    assert!(bench.lrm.cancel("d", "monitor", SHORT));
+    assert_eq!(bench.result().await.status, ExecutionStatus::Cancelled);
+    assert!(bench.lrm.recurring().is_empty() && !bench.lrm.cancel("d", "monitor", SHORT));
+}
+
+/// `ocf_stop_implies_cancel`: a stop ends the monitors of its resource and of no other.
+#[tokio::test]
+async fn a_stop_ends_the_monitors_of_its_resource() {
+    let mut bench = Bench::new();
+    for name in ["d", "other"] {
+        dummy(&bench, name);
+        bench.once(name, "start", LONG).await;
+        bench.execute(name, "monitor", LONG, LONG);
+        bench.result().await;
+    }
+    bench.execute("d", "stop", Duration::ZERO, LONG);
+    let ends = [bench.result().await, bench.result().await];
+    let statuses: Vec<_> = ends.iter().map(ended).collect();
+    assert!(statuses.contains(&("monitor", ExecutionStatus::Cancelled, 0)), "{statuses:?}");
+    assert!(statuses.contains(&("stop", ExecutionStatus::Done, 0)), "{statuses:?}");
+    let left: Vec<_> = bench.lrm.recurring().into_iter().map(|c| c.resource).collect();
+    assert_eq!(left, ["other"]);
+}
+
+/// `multi_rsc_start_stop_all`: resources of several classes, all at the same time.
+#[tokio::test]
+async fn resources_of_several_classes_live_side_by_side() {
+    let mut bench = Bench::new();
+    dummy(&bench, "d");
+    let script = |what: &str, up: &str, down: &str| {
+        let state = bench.path(&format!("state-{what}"));
+        format!(
+            "#!/bin/sh\nfor a; do :; done\ncase $a in start) : > {0};; stop) rm -f {0};;\n\
+             status) if [ -e {0} ]; then {up}; else {down}; fi;; esac\n",
+            state.display()
+        )
+    };
+    bench.program("init.d/l", script("l", ":", "exit 3").as_bytes());
+    bench.program("ha.d/h", script("h", "echo running", "echo stopped").as_bytes());
+    bench.program("external/x", b"#!/bin/sh\nexit 0\n");
+    let all = ["ocf:test:d", "lsb:l", "heartbeat:h", "stonith:external/x"];
+    for (action, exit) in
+        [("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("monitor", 7)]
+    {
+        for agent in all {
+            bench.lrm.execute(operation(agent, agent, action, Duration::ZERO, LONG, &[]));
+        }
+        for _ in all {
+            let result = bench.result().await;
+            let of = &result.operation.resource;
+            assert_eq!(ended(&result), (action, ExecutionStatus::Done, exit), "{of}");
+        }
+    }
+}
+
+/// `stonith_start_timeout`: a device that does not answer has not started, and can be stopped.
+#[tokio::test]
+async fn a_device_that_does_not_answer_does_not_start() {
+    let mut bench = Bench::new();
+    bench.program("sbin/fence_slow", b"#!/bin/sh\nsleep 600\n");
+    let limit = Duration::from_millis(300);
+    let agent = "stonith:fence_slow";
+    bench.lrm.execute(operation("f", agent, "start", Duration::ZERO, limit, &[]));
+    assert_eq!(ended(&bench.result().await), ("start", ExecutionStatus::Timeout, 1));
+    for (action, exit) in [("stop", 0), ("monitor", 7)] {
+        bench.lrm.execute(operation("f", agent, action, Duration::ZERO, LONG, &[]));
+        assert_eq!(ended(&bench.result().await), (action, ExecutionStatus::Done, exit));
+    }
 }
 
 /// `cancel_non_existent_op`: another interval or action is another operation.
@@ -165,8 +250,9 @@ async fn operations_of_one_resource_do_not_collide() {
     let (lock, log) = (bench.path("lock"), bench.path("collided"));
     bench.agent(
         "one",
+        // A monitor that the stop overtakes on a busy machine is told to end.
         &format!(
-            "mkdir {0} || : > {1}; sleep 0.02; rmdir {0}; exit 0",
+            "trap 'rmdir {0}; exit 1' TERM; mkdir {0} || : > {1}; sleep 0.02; rmdir {0}; exit 0",
             lock.display(),
             log.display()
         ),
@@ -204,7 +290,7 @@ async fn a_start_can_be_delayed_and_taken_back_before_it_begins() {
     assert!(!state(&bench, "b").exists());
 }
 
-/// `get_ocf_metadata`, `get_lsb_metadata`: what there is, and nothing for what there is not.
+/// `get_ocf_metadata`, `get_lsb_metadata`, `get_stonith_metadata`, `get_systemd_metadata`: what there is, and nothing for what there is not.
 #[tokio::test]
 async fn agents_say_what_they_are() {
     let bench = Bench::new();
@@ -214,7 +300,18 @@ async fn agents_say_what_they_are() {
     let metadata = bench.lrm.metadata(&name("ocf:test:d")).await.expect("it answers");
     assert_eq!(metadata.name, "Dummy");
     assert_eq!(bench.lrm.metadata(&name("lsb:lsbd")).await.expect("a header").short, "a dummy");
-    assert!(bench.lrm.metadata(&name("ocf:test:fake_agent")).await.is_err());
+    let device =
+        "read action; [ $action = action=metadata ] && echo '<resource-agent name=\"fence\"/>'";
+    bench.program("sbin/fence_d", format!("#!/bin/sh\n{device}\n").as_bytes());
+    assert_eq!(
+        bench.lrm.metadata(&name("stonith:fence_d")).await.expect("it answers").name,
+        "fence"
+    );
+    let unit = bench.lrm.metadata(&name("systemd:web")).await.expect("made here");
+    assert!(unit.has("start") && unit.has("monitor"));
+    for fake in ["ocf:test:fake_agent", "stonith:fence_fake", "lsb:fake"] {
+        assert!(bench.lrm.metadata(&name(fake)).await.is_err(), "{fake}");
+    }
 }
 
 /// A daemon that follows a killed one waits for the agent that is still at work.

@@ -233,6 +233,19 @@ async fn states_on_their_way_are_waited_for_and_failed_is_stopped() {
     }
 }
 
+/// `systemd_stress` of Pacemaker's suite: many resources of one unit at a time, over one bus.
+#[tokio::test]
+async fn many_operations_share_the_bus() {
+    let (mut bench, _) = stage(web("active"));
+    for number in 0..100 {
+        let resource = format!("web{number}");
+        bench.lrm.execute(operation(&resource, "systemd:web", "monitor", ONCE, LONG, &[]));
+    }
+    for _ in 0..100 {
+        assert_eq!(bench.result().await.exit, ExitCode::OK);
+    }
+}
+
 #[tokio::test]
 async fn a_unit_that_is_not_there() {
     let (mut bench, _) = stage(web("inactive"));

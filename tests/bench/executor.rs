@@ -1,8 +1,9 @@
 //! What running agents costs: `cargo bench -p crm-lrm`.
 //!
-//! Prints our own processor time for an operation beyond that of the agent, for 500 monitors a
-//! second, and, with `CRM_BIN` set to the executable, for a monitor of our IPaddr2 beside the
-//! shell agent of resource-agents where that is installed.
+//! Prints our own processor time for an operation beyond that of the agent and for 500 monitors a
+//! second, beside that of Pacemaker's executor where it is installed (as root). With `CRM_BIN` set
+//! to the executable, also a monitor of our IPaddr2 beside the shell agent of resource-agents where
+//! that is installed, and the time from a monitor's exit to what the coordinator decides (as root).
 
 // A program for people to read; what fails here ends it.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -18,9 +19,16 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use tokio::sync::mpsc;
 
+mod decision;
+mod peer_executor;
+
+use peer_executor::PeerExecutor;
+
 const SPAWNS: u32 = 2000;
 const RESOURCES: u32 = 500;
 const SECONDS: u32 = 10;
+/// The phases of the first interval pass.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// Processor time of us, or of our children that have ended.
 fn used(who: UsageWho) -> Duration {
@@ -40,28 +48,61 @@ fn cost<T>(work: impl FnOnce() -> T) -> (Duration, Duration, Duration, T) {
 }
 
 fn main() {
+    if decision::is_inside() {
+        return decision::measure();
+    }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load of the machine: {}", load.trim());
     spawn_alone();
     let root = tempfile::tempdir().unwrap();
-    let agents = root.path().join("ocf/resource.d/bench");
-    std::fs::create_dir_all(&agents).unwrap();
-    std::os::unix::fs::symlink("/bin/true", agents.join("True")).unwrap();
+    let agents = root.path().join("ocf/resource.d");
+    std::fs::create_dir_all(agents.join("bench")).unwrap();
+    std::os::unix::fs::symlink("/bin/true", agents.join("bench/True")).unwrap();
+    let peer = PeerExecutor::start(&agents);
+    let mut peer = match peer {
+        Ok(peer) => Some(peer),
+        Err(reason) => {
+            println!("not beside Pacemaker's executor: {reason}");
+            None
+        }
+    };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    let own = runtime.block_on(async {
         let (lrm, results) = executor(root.path());
-        operations(&lrm, results).await;
-        let (lrm, results) = executor(root.path());
-        monitors(&lrm, results).await;
+        operations(&lrm, results).await
     });
-    if let Some(executable) = std::env::var("CRM_BIN").ok().filter(|path| !path.is_empty()) {
-        agent("IPaddr2 of ours", &[&executable, "agent", "crm", "IPaddr2", "monitor"]);
+    if let Some(peer) = &mut peer {
+        let before = peer.used().unwrap();
+        peer.ask(&format!("operations {SPAWNS}")).unwrap();
+        let span = peer.since(before).unwrap();
+        report("  the same with Pacemaker's", SPAWNS, span.own, span.agents, span.wall);
+        ratio(own, span.own);
     }
+    let own = runtime.block_on(async {
+        let (lrm, results) = executor(root.path());
+        monitors(&lrm, results).await
+    });
+    if let Some(peer) = &mut peer {
+        peer.ask(&format!("monitors {RESOURCES}")).unwrap();
+        std::thread::sleep(SETTLE);
+        let before = peer.used().unwrap();
+        std::thread::sleep(Duration::from_secs(SECONDS.into()));
+        let span = peer.since(before).unwrap();
+        shares("  the same with Pacemaker's", span.own, span.agents, span.wall);
+        ratio(own, span.own);
+    }
+    drop(peer);
+    let Some(executable) = std::env::var("CRM_BIN").ok().filter(|path| !path.is_empty()) else {
+        println!("CRM_BIN names no executable: no agents and no decisions measured");
+        return;
+    };
+    agent("IPaddr2 of ours", &[&executable, "agent", "crm", "IPaddr2", "monitor"]);
     let shell = "/usr/lib/ocf/resource.d/heartbeat/IPaddr2";
     if Path::new(shell).exists() {
         agent("IPaddr2 of the shell", &[shell, "monitor"]);
     }
+    decision::run();
 }
 
 fn executor(root: &Path) -> (Lrm, mpsc::Receiver<OperationResult>) {
@@ -94,7 +135,7 @@ fn spawn_alone() {
     report("spawn and wait alone", SPAWNS, own, children, wall);
 }
 
-async fn operations(lrm: &Lrm, mut results: mpsc::Receiver<OperationResult>) {
+async fn operations(lrm: &Lrm, mut results: mpsc::Receiver<OperationResult>) -> Duration {
     let before = (used(UsageWho::RUSAGE_SELF), used(UsageWho::RUSAGE_CHILDREN), Instant::now());
     for _ in 0..SPAWNS {
         lrm.execute(operation(0, "monitor", Duration::ZERO));
@@ -103,29 +144,37 @@ async fn operations(lrm: &Lrm, mut results: mpsc::Receiver<OperationResult>) {
     let own = used(UsageWho::RUSAGE_SELF) - before.0;
     let children = used(UsageWho::RUSAGE_CHILDREN) - before.1;
     report("an operation of the executor", SPAWNS, own, children, before.2.elapsed());
+    own
 }
 
-async fn monitors(lrm: &Lrm, mut results: mpsc::Receiver<OperationResult>) {
+async fn monitors(lrm: &Lrm, mut results: mpsc::Receiver<OperationResult>) -> Duration {
     for resource in 0..RESOURCES {
         lrm.execute(operation(resource, "monitor", Duration::from_secs(1)));
     }
     for _ in 0..RESOURCES {
         results.recv().await.unwrap();
     }
-    // The phases of the first interval pass.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = (used(UsageWho::RUSAGE_SELF), Instant::now());
-    let agents = used(UsageWho::RUSAGE_CHILDREN);
+    tokio::time::sleep(SETTLE).await;
+    let before = (used(UsageWho::RUSAGE_SELF), used(UsageWho::RUSAGE_CHILDREN), Instant::now());
     tokio::time::sleep(Duration::from_secs(SECONDS.into())).await;
     let own = used(UsageWho::RUSAGE_SELF) - before.0;
-    let share = 100.0 * own.as_secs_f64() / before.1.elapsed().as_secs_f64();
-    let agents = (used(UsageWho::RUSAGE_CHILDREN) - agents).as_secs_f64();
-    let agents = 100.0 * agents / before.1.elapsed().as_secs_f64();
-    println!(
-        "{RESOURCES} monitors a second: {share:.1} % of a core of ours, {agents:.1} % of the agents"
-    );
+    let agents = used(UsageWho::RUSAGE_CHILDREN) - before.1;
+    shares(&format!("{RESOURCES} monitors a second"), own, agents, before.2.elapsed());
     lrm.kill_all();
     lrm.idle().await;
+    own
+}
+
+/// Shares of a processor.
+fn shares(what: &str, own: Duration, agents: Duration, wall: Duration) {
+    let share = |used: Duration| 100.0 * used.as_secs_f64() / wall.as_secs_f64();
+    let (own, agents) = (share(own), share(agents));
+    println!("{what}: {own:.1} % of a core, {agents:.1} % of the agents");
+}
+
+/// How many times ours Pacemaker's is.
+fn ratio(ours: Duration, theirs: Duration) {
+    println!("  {:.1} times ours", theirs.as_secs_f64() / ours.as_secs_f64());
 }
 
 fn agent(name: &str, words: &[&str]) {

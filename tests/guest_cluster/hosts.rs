@@ -1,6 +1,6 @@
 //! Two guests of the guest lab with daemons.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -193,7 +193,7 @@ fn feed(command: &mut Command, content: &[u8]) -> Result<(), String> {
     let mut input = tempfile::tempfile().map_err(|e| e.to_string())?;
     std::io::Write::write_all(&mut input, content).map_err(|e| e.to_string())?;
     std::io::Seek::rewind(&mut input).map_err(|e| e.to_string())?;
-    let output = command.stdin(File::from(input)).output().map_err(|e| e.to_string())?;
+    let output = command.stdin(input).output().map_err(|e| e.to_string())?;
     if output.status.success() {
         return Ok(());
     }

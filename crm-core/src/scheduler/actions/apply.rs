@@ -127,8 +127,8 @@ impl Propagation<'_> {
                 }
                 continue;
             };
-            let before = part_action(self.cluster, a_rsc, partner, &first_task, node);
-            let after = part_action(self.cluster, b_rsc, instance, &then_task, node);
+            let before = part_action(self.cluster, partner, &first_task, node);
+            let after = part_action(self.cluster, instance, &then_task, node);
             let (Some(before), Some(after)) = (before, after) else { continue };
             if self.add_link(before, after, modifier) {
                 changed.merge(Changed { first: true, then: true });
@@ -379,21 +379,65 @@ pub(super) fn partner(
     best_first(cluster, instance).into_iter().find_map(on)
 }
 
-/// The action of a part that a collective's task stands for (A-225).
+/// The action of a part that a collective's task stands for (A-225). Of a bundle the containers are
+/// asked, also for promotions, which only the inside has: those of bundles are never paired.
 fn part_action(
     cluster: &Cluster,
-    whole: RscIx,
     part: RscIx,
     task: &Task,
     node: Option<NodeIx>,
 ) -> Option<ActionIx> {
     let basic = basic(task);
-    let mut part = part;
-    if let Variant::Bundle(bundle) = &cluster[whole].variant
-        && matches!(basic, Task::Promote | Task::Demote)
-    {
-        part = bundle.replicas.iter().find(|r| r.container == part)?.child?;
-    }
     let wanted = if cluster[part].is_primitive() { &basic } else { task };
     first_of_task(cluster, part, wanted, node)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cib::parse;
+    use crate::rules::Moment;
+    use crate::scheduler::model::{Cluster, Key, Task};
+    use crate::scheduler::{Input, schedule};
+
+    /// Two promotable bundles that interleave, one instance each, one promoted after the other.
+    fn promoted_bundles() -> Cluster {
+        let (mut bundles, mut wishes) = (String::new(), String::new());
+        for (name, port) in [("b1", 9998), ("b2", 9999)] {
+            bundles += &format!(
+                "<bundle id='{name}'><meta_attributes id='{name}-m'><nvpair id='{name}-i' \
+                 name='interleave' value='true'/></meta_attributes>\
+                 <podman image='x' replicas='1' promoted-max='1'/>\
+                 <network control-port='{port}'/><primitive id='{name}-p' class='ocf' \
+                 provider='pacemaker' type='Stateful'/></bundle>"
+            );
+            wishes += &format!(
+                "<rsc_location id='{name}-l' rsc='{name}' node='{name}-0' role='Promoted' score='9'/>"
+            );
+        }
+        let text = format!(
+            "<cib have-quorum='1' crm_feature_set='3.16.1'><configuration><crm_config>\
+             <cluster_property_set id='o'><nvpair id='s' name='stonith-enabled' value='false'/>\
+             </cluster_property_set></crm_config><nodes><node id='1' uname='n1'/></nodes>\
+             <resources>{bundles}</resources><constraints>{wishes}<rsc_order id='o' first='b1' \
+             first-action='promote' then='b2' then-action='promote'/></constraints>\
+             </configuration><status><node_state id='1' uname='n1' in_ccm='true' crmd='online' \
+             join='member' expected='member'/></status></cib>"
+        );
+        let cib = parse(&text).unwrap();
+        schedule(&Input::new(&cib, Moment { epoch: 10_000, offset: 0 })).cluster
+    }
+
+    #[test]
+    fn promotions_of_bundles_wait_for_the_whole_other_bundle() {
+        let cluster = promoted_bundles();
+        let promotion = |id: &str| {
+            let rsc = cluster.named(id).unwrap();
+            let mut actions = cluster[rsc].actions.iter().copied();
+            actions.find(|&a| cluster[a].key == Key::once(Task::Promote)).unwrap()
+        };
+        let follows =
+            |first, then| cluster.links.iter().any(|link| link.first == first && link.then == then);
+        assert!(follows(promotion("b2"), promotion("b2-master")));
+        assert!(!follows(promotion("b1-p:0"), promotion("b2-p:0")), "they are not paired");
+    }
 }

@@ -47,23 +47,24 @@ pub struct Outcome<'a> {
 /// The resource an entry is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The name under which it is recorded.
+    /// The name under which it is recorded, unless a record exists.
     pub id: &'a str,
-    /// Another name whose record is continued if `id` has none.
-    pub other_id: Option<&'a str>,
+    /// The name by which it is shown; a record of this name is continued before one of `id`.
+    pub shown: &'a str,
+    /// The name that its operations bear; that of the record if there is none.
+    pub operations: Option<&'a str>,
     /// Its agent.
     pub agent: &'a AgentRef,
 }
 
-/// Where the state of a node comes from if it has none yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing<'a> {
-    /// Look the id up in the configuration.
-    FromConfiguration,
-    /// Add the node to the configuration, with its name as id, if it is not there.
-    Configure,
-    /// Use this id.
-    Id(&'a str),
+/// What happens to a node that is not there yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing<'a> {
+    /// Whether a node that is not in the section `nodes` is added there, with its name as id: also
+    /// a remote node, a guest or the node of a bundle, which is a member from then on.
+    pub configure: bool,
+    /// The id for a state that has to be made; otherwise it is looked up.
+    pub id: Option<&'a str>,
 }
 
 /// A CIB whose status is being changed.
@@ -108,39 +109,56 @@ impl<'a> StatusEditor<'a> {
         name: &str,
         missing: Missing<'_>,
     ) -> Result<&mut Element, UnknownNode> {
-        if missing == Missing::Configure && self.configured_id(name).is_none() {
+        let is_node = |e: &Element| e.name() == "node" && e.attr("uname") == Some(name);
+        if missing.configure && !self.cib.descendants().any(is_node) {
             let node = Element::new("node").with("id", name).with("uname", name);
             self.cib.child_or_insert("configuration").child_or_insert("nodes").push(node);
             self.configuration_changed();
         }
         let is_it = |e: &Element| e.name() == "node_state" && e.attr("uname") == Some(name);
         if self.status().position(is_it).is_none() {
-            let id = match missing {
-                Missing::Id(id) => id.to_string(),
-                Missing::FromConfiguration | Missing::Configure => {
-                    self.configured_id(name).ok_or_else(|| UnknownNode(name.to_string()))?
-                }
-            };
+            let id = missing.id.map(String::from).or_else(|| self.known_id(name));
+            let id = id.ok_or_else(|| UnknownNode(name.to_string()))?;
             self.status().push(Element::new("node_state").with("id", id).with("uname", name));
             self.status_changed();
         }
         self.status().find_child_mut(is_it).ok_or_else(|| UnknownNode(name.to_string()))
     }
 
-    fn configured_id(&self, name: &str) -> Option<String> {
-        let nodes = self.cib.at(&["configuration", "nodes"]);
-        let mut nodes = nodes.into_iter().flat_map(|nodes| nodes.children_named("node"));
-        if let Some(node) = nodes.find(|n| n.attr("uname") == Some(name)) {
-            return node.id().map(String::from);
-        }
-        // Remote nodes and guests are identified by their names.
-        let is_remote = |e: &Element| match e.name() {
-            "primitive" => e.id() == Some(name) && e.attr("type") == Some("remote"),
-            "nvpair" => e.attr("name") == Some("remote-node") && e.attr("value") == Some(name),
-            _ => false,
+    /// The id that goes with a name: of a configured node, of a remote node or a guest that a
+    /// resource outside all collectives makes, or of one whose state is all that is left of it.
+    fn known_id(&self, name: &str) -> Option<String> {
+        let is_it = |value: Option<&str>| value.is_some_and(|v| v.eq_ignore_ascii_case(name));
+        let section = |path: [&str; 2], tag| {
+            let found = self.cib.at(&path).into_iter();
+            found.flat_map(move |section| section.children_named(tag))
         };
-        let resources = self.cib.at(&["configuration", "resources"])?;
-        resources.descendants().any(is_remote).then(|| name.to_string())
+        if let Some(node) =
+            section(["configuration", "nodes"], "node").find(|node| is_it(node.attr("uname")))
+        {
+            let is_remote = node.attr("type").is_some_and(|t| t.eq_ignore_ascii_case("remote"));
+            return node.attr(if is_remote { "uname" } else { "id" }).map(String::from);
+        }
+        let guest_of = |primitive: &'_ Element| {
+            let sets = primitive.children_named("meta_attributes");
+            let mut pairs = sets.flat_map(|set| set.children_named("nvpair"));
+            let pair = pairs
+                .find(|pair| pair.attr("name") == Some("remote-node") && is_it(pair.attr("value")));
+            pair.and_then(|pair| pair.attr("value")).map(String::from)
+        };
+        for primitive in section(["configuration", "resources"], "primitive") {
+            let agent = ["class", "provider", "type"].map(|part| primitive.attr(part));
+            if agent == [Some("ocf"), Some("pacemaker"), Some("remote")] && is_it(primitive.id()) {
+                return primitive.id().map(String::from);
+            }
+            if let Some(guest) = guest_of(primitive) {
+                return Some(guest);
+            }
+        }
+        let states = self.cib.child("status").into_iter();
+        let mut states = states.flat_map(|status| status.children_named("node_state"));
+        let state = states.find(|e| e.attr("remote_node") == Some("true") && is_it(e.id()))?;
+        state.attr("uname").map(String::from)
     }
 
     /// Marks the node as a member (O-30). With `fail`, its membership is lost all the same.
@@ -231,8 +249,9 @@ impl<'a> StatusEditor<'a> {
             section.push(Element::new("instance_attributes").with("id", &node_id));
         }
         let set = section.child_or_insert("instance_attributes");
-        let set_id = set.id().unwrap_or(&node_id).to_string();
-        let known = |e: &Element| e.name() == "nvpair" && e.attr("name") == Some(name);
+        // The pair is known by its id: one of the same name under another id stays as it is.
+        let id = xml_id(&format!("{}-{name}", set.id().unwrap_or(&node_id)));
+        let known = |e: &Element| e.name() == "nvpair" && e.id() == Some(&id);
         let old = set.children().find(|e| known(e)).and_then(|e| e.attr("value"));
         let value = if value == "value++" {
             let count = old.and_then(|v| v.parse::<i64>().ok()).unwrap_or(0);
@@ -240,11 +259,12 @@ impl<'a> StatusEditor<'a> {
         } else {
             value.to_string()
         };
+        if set.position(known).is_none() {
+            set.push(Element::new("nvpair").with("id", &id));
+        }
         if let Some(pair) = set.find_child_mut(known) {
+            pair.set_attr("name", name);
             pair.set_attr("value", value);
-        } else {
-            let id = xml_id(&format!("{set_id}-{name}"));
-            set.push(Element::new("nvpair").with("id", id).with("name", name).with("value", value));
         }
         Ok(())
     }
@@ -260,33 +280,41 @@ impl<'a> StatusEditor<'a> {
         subject: Subject<'_>,
         outcome: &Outcome<'_>,
     ) -> Result<(), UnknownNode> {
+        let (record, ambiguous) = self.record_of(node, missing, subject)?;
+        let name = record.id().unwrap_or(subject.id).to_string();
+        record_in(record, subject.operations.unwrap_or(&name), ambiguous, outcome);
+        self.status_changed();
+        Ok(())
+    }
+
+    /// The record of a resource on a node, made if there is none; and whether its name stands
+    /// there more than once: such a name is not found by those who look it up, so that they count
+    /// its calls anew, but what they write goes to the first one all the same.
+    ///
+    /// # Errors
+    /// As [`node_state`](StatusEditor::node_state).
+    pub fn record_of(
+        &mut self,
+        node: &str,
+        missing: Missing<'_>,
+        subject: Subject<'_>,
+    ) -> Result<(&mut Element, bool), UnknownNode> {
         let state = self.node_state(node, missing)?;
         let node_id = state.id().unwrap_or(node).to_string();
         if state.child("lrm").is_none() {
             state.push(Element::new("lrm").with("id", node_id));
         }
         let resources = state.child_or_insert("lrm").child_or_insert("lrm_resources");
-        let has = |resources: &Element, id: &str| {
-            resources.position(|e| e.name() == "lrm_resource" && e.id() == Some(id))
-        };
-        let name = match subject.other_id {
-            Some(other) if has(resources, subject.id).is_none() => {
-                if has(resources, other).is_some() { other } else { subject.id }
-            }
-            Some(_) | None => subject.id,
-        };
-        if has(resources, name).is_none() {
+        let is_of = |e: &Element, id: &str| e.name() == "lrm_resource" && e.id() == Some(id);
+        let count = |id: &str| resources.children().filter(|e| is_of(e, id)).count();
+        let name = if count(subject.shown) == 1 { subject.shown } else { subject.id };
+        let copies = count(name);
+        if copies == 0 {
             resources.push(entry(name, subject.agent));
         }
-        let is_it = |e: &Element| e.name() == "lrm_resource" && e.id() == Some(name);
-        // A name that stands there twice is not found by those who look it up: they count its
-        // calls anew. What they write goes to the first one all the same.
-        let ambiguous = resources.children().filter(|e| is_it(e)).count() > 1;
-        if let Some(record) = resources.find_child_mut(is_it) {
-            record_in(record, name, ambiguous, outcome);
-        }
-        self.status_changed();
-        Ok(())
+        let record = resources.find_child_mut(|e| is_of(e, name));
+        let record = record.ok_or_else(|| UnknownNode(node.to_string()))?;
+        Ok((record, copies > 1))
     }
 }
 
@@ -411,10 +439,10 @@ mod tests {
     fn records_of_one_resource_count_their_calls_and_overwrite_in_place() {
         let mut cib = parse(CIB).unwrap();
         let agent = AgentRef { class: "ocf".into(), provider: None, kind: "Dummy".into() };
-        let subject = Subject { id: "a", other_id: Some("a:0"), agent: &agent };
+        let subject = Subject { id: "a", shown: "a:0", operations: None, agent: &agent };
         let mut editor = StatusEditor::new(&mut cib);
         for step in [outcome("monitor", 0, 0), outcome("start", 0, 0), outcome("monitor", 10, 7)] {
-            editor.record("n1", Missing::FromConfiguration, subject, &step).unwrap();
+            editor.record("n1", Missing::default(), subject, &step).unwrap();
         }
         let history = cib.find_id("a").unwrap();
         let ops: Vec<_> = history
@@ -426,25 +454,67 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_the_name_that_is_shown_is_continued() {
+        let mut cib = parse(CIB).unwrap();
+        let agent = AgentRef { class: "ocf".into(), provider: None, kind: "Dummy".into() };
+        let mut editor = StatusEditor::new(&mut cib);
+        let injected = Subject { id: "a:0", shown: "a:0", operations: None, agent: &agent };
+        let done = Subject { id: "a", shown: "a:0", operations: Some("a"), agent: &agent };
+        for subject in [injected, done] {
+            editor.record("n1", Missing::default(), subject, &outcome("start", 0, 0)).unwrap();
+        }
+        let history = cib.find_id("a:0").unwrap();
+        let ids: Vec<_> = history.children().filter_map(|op| op.id()).collect();
+        assert_eq!(ids, ["a:0_last_0", "a_last_0"]);
+    }
+
+    #[test]
     fn fail_counts_add_up_and_ids_stay_valid() {
         let mut cib = parse(CIB).unwrap();
         let mut editor = StatusEditor::new(&mut cib);
-        let missing = Missing::FromConfiguration;
+        let missing = Missing::default();
         for _ in 0..2 {
             editor.set_transient("n1", missing, "fail-count-a#monitor_0", "value++").unwrap();
         }
         let pair = cib.find_id("1-fail-count-a.monitor_0").unwrap();
         assert_eq!(pair.attr("value"), Some("2"));
+        let mut cib = parse(
+            "<cib><configuration/><status><node_state id='1' uname='n1'><transient_attributes \
+             id='1'><instance_attributes id='t'><nvpair id='x' name='fail-count-a' value='4'/>\
+             </instance_attributes></transient_attributes></node_state></status></cib>",
+        )
+        .unwrap();
+        let mut editor = StatusEditor::new(&mut cib);
+        editor.set_transient("n1", missing, "fail-count-a", "value++").unwrap();
+        assert_eq!(cib.find_id("x").unwrap().attr("value"), Some("4"), "known by another id");
+        assert_eq!(cib.find_id("t-fail-count-a").unwrap().attr("value"), Some("1"));
     }
 
     #[test]
     fn unknown_nodes_are_refused_or_configured() {
         let mut cib = parse(CIB).unwrap();
         let mut editor = StatusEditor::new(&mut cib);
-        let refused = editor.node_up("n2", Missing::FromConfiguration, false);
+        let refused = editor.node_up("n2", Missing::default(), false);
         assert_eq!(refused, Err(UnknownNode("n2".into())));
-        editor.node_up("n2", Missing::Configure, false).unwrap();
+        editor.node_up("n2", Missing { configure: true, id: None }, false).unwrap();
         assert_eq!((cib.attr("epoch"), cib.attr("num_updates")), (Some("2"), Some("2")));
         assert!(cib.at(&["configuration", "nodes"]).unwrap().find_id("n2").is_some());
+    }
+
+    #[test]
+    fn remote_nodes_are_known_by_what_makes_them_but_not_configured() {
+        let text = "<cib><configuration><nodes/><resources>\
+            <primitive id='vm'><meta_attributes id='m'><nvpair id='p' name='remote-node' \
+            value='g1'/></meta_attributes></primitive></resources></configuration><status>\
+            <node_state id='b-0' uname='b-0' remote_node='true'/></status></cib>";
+        for (configure, added) in [(false, false), (true, true)] {
+            let mut cib = parse(text).unwrap();
+            let mut editor = StatusEditor::new(&mut cib);
+            let missing = Missing { configure, id: None };
+            for name in ["G1", "b-0"].iter().skip(usize::from(configure)) {
+                editor.node_down(name, missing).unwrap();
+            }
+            assert_eq!(cib.at(&["configuration", "nodes"]).unwrap().children().count() == 1, added);
+        }
     }
 }

@@ -51,7 +51,7 @@ impl Injections {
 
     /// Where states of unknown nodes come from: `--node-up` makes them welcome (O-32).
     pub fn missing(&self) -> Missing<'static> {
-        if self.nodes_up.is_empty() { Missing::FromConfiguration } else { Missing::Configure }
+        Missing { configure: !self.nodes_up.is_empty(), id: None }
     }
 }
 
@@ -244,7 +244,8 @@ fn inject_operation(
         digest: None,
         time,
     };
-    let subject = Subject { id: key.resource, other_id: None, agent: &agent };
+    let subject =
+        Subject { id: key.resource, shown: key.resource, operations: None, agent: &agent };
     editor.record(spec.node, missing, subject, &outcome)
 }
 

@@ -220,12 +220,14 @@ impl Run<'_> {
         if matches!(task, "delete" | "meta-data") {
             return Ok(End::Success);
         }
-        let missing = match &action.router {
-            _ if self.missing == Missing::Configure => self.missing,
-            Some(_) => Missing::Id(&node.name),
-            None => Missing::Id(&node.id),
-        };
+        let id = if action.router.is_some() { &node.name } else { &node.id };
+        let missing = Missing { id: Some(id.as_str()), ..self.missing };
         let shown = shown.clone();
+        let operations = Some(resource.id.as_str());
+        let subject =
+            Subject { id: &resource.id, shown: &shown, operations, agent: &resource.agent };
+        // A record comes before the attributes that count its failures.
+        self.editor.record_of(&node.name, missing, subject)?;
         let pretended = self.pretended_failure(action, [&shown, &resource.id], &node.name);
         let expected = action.expected_rc();
         let (rc, end) = match pretended {
@@ -262,8 +264,6 @@ impl Run<'_> {
             digest: Some(digest_of(action)),
             time: self.time,
         };
-        let other_id = resource.long_id.as_deref();
-        let subject = Subject { id: &resource.id, other_id, agent: &resource.agent };
         self.editor.record(&node.name, missing, subject, &outcome)?;
         Ok(end)
     }

@@ -31,7 +31,7 @@ pub fn replay(graph: &str, cib: &str) -> Result<[String; 2], String> {
     let recorded = recorded_names(&cib);
     // The numbered names are those of the graph.
     let known = |name: &str| name.contains(':') || recorded.contains(name);
-    let outcome = simulate(&graph, &mut cib, &known, &[], Missing::FromConfiguration, NOW)
+    let outcome = simulate(&graph, &mut cib, &known, &[], Missing::default(), NOW)
         .map_err(|e| e.to_string())?;
     let parts = outcome.steps.iter().filter_map(step_part).collect();
     let mut text = String::new();

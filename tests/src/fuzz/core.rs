@@ -53,7 +53,7 @@ pub fn decide(document: &Element) {
     let _ = schedule.graph.to_element().to_string();
     let _ = schedule.graph.to_dot(true, true);
     let mut after = document.clone();
-    let missing = transition::Missing::FromConfiguration;
+    let missing = transition::Missing::default();
     let known = |name: &str| schedule.cluster.named(name).is_some();
     if transition::simulate(&schedule.graph, &mut after, &known, &[], missing, NOW.epoch).is_ok() {
         let _ = scheduler::schedule(&Input::new(&after, NOW));

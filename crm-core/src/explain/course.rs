@@ -110,7 +110,7 @@ pub(super) fn node(cluster: &Cluster, node: NodeIx, fact: NodeFact) -> Step {
         },
         NodeFact::Reset => {
             let text = format!("guest {name} is recovered by restarting its container");
-            let container = n.connection.and_then(|c| cluster[c].container);
+            let container = cluster.guest_container(node);
             let host = container.and_then(|k| {
                 let active = &cluster[k].active_on;
                 active.iter().copied().find(|&h| cluster[h].unclean)

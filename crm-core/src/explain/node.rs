@@ -138,8 +138,7 @@ fn earlier(cluster: &Cluster, action: ActionIx) -> Vec<String> {
 fn impossible(cluster: &Cluster, node: NodeIx) -> Vec<String> {
     let options = &cluster.options;
     let mut list = Vec::new();
-    if cluster.is_guest(node) {
-        let container = cluster[node].connection.and_then(|c| cluster[c].container);
+    if let container @ Some(_) = cluster.guest_container(node) {
         let hosts = container.map_or(&[][..], |k| &cluster[k].active_on);
         for &host in hosts.iter().filter(|&&h| !can_fence(cluster, h)) {
             list.push(format!(

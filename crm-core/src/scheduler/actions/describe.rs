@@ -9,7 +9,6 @@ use crate::scheduler::model::{
 use crate::transition::{Action, ActionKind, AgentRef, Mark, ResourceRef};
 
 use super::emit::{host_of, id, node_ref};
-use super::fencing::container_of;
 use super::primitive::current_node;
 use super::remote;
 use super::request::key_text;
@@ -253,7 +252,7 @@ fn add_resource(cluster: &Cluster, rsc: RscIx, out: &mut Attributes) {
 fn add_guest(cluster: &Cluster, ix: ActionIx, out: &mut Attributes) {
     let action = &cluster[ix];
     let Some((node, rsc)) = action.node.zip(action.rsc) else { return };
-    let Some(container) = container_of(cluster, node) else { return };
+    let Some(container) = cluster.guest_container(node) else { return };
     let task = match action.task {
         Task::Notify | Task::Notified => {
             action.meta("notify_operation").map_or(Task::Notify, Task::parse)
@@ -287,7 +286,10 @@ fn downed(cluster: &Cluster, ix: ActionIx, node: NodeIx) -> Vec<String> {
             let mut ids = vec![cluster[node].id.to_string()];
             let guests = cluster[node].running.iter().filter_map(|&r| {
                 let connection = &cluster[r];
-                connection.container.and(connection.remote_node)
+                connection
+                    .container
+                    .filter(|_| cluster.has_remote_nodes())
+                    .and(connection.remote_node)
             });
             ids.extend(guests.map(|guest| cluster[guest].id.to_string()));
             ids

@@ -21,7 +21,7 @@ pub fn can_fence(cluster: &Cluster, node: NodeIx) -> bool {
 /// host itself cannot be fenced.
 fn can_fence_within(cluster: &Cluster, node: NodeIx, depth: usize) -> bool {
     if cluster.is_guest(node) {
-        let hosts = container_of(cluster, node).map_or(&[][..], |k| &cluster[k].active_on);
+        let hosts = cluster.guest_container(node).map_or(&[][..], |k| &cluster[k].active_on);
         let Some(depth) = depth.checked_sub(1) else { return false };
         return hosts.iter().all(|&h| cluster[h].online || can_fence_within(cluster, h, depth));
     }
@@ -33,11 +33,6 @@ fn can_fence_within(cluster: &Cluster, node: NodeIx, depth: usize) -> bool {
             || cluster[node].online)
 }
 
-/// The container of a guest node.
-pub(super) fn container_of(cluster: &Cluster, node: NodeIx) -> Option<RscIx> {
-    cluster[cluster[node].connection?].container
-}
-
 /// Marks a node for fencing (I-56, A-106). The fencing action is made optional now and becomes
 /// required in the fencing step; guests are recovered through their container instead.
 pub fn mark_for_fencing(
@@ -47,8 +42,8 @@ pub fn mark_for_fencing(
     reason: &str,
     delay: bool,
 ) {
-    let connection = cluster[node].connection;
-    if let Some(container) = container_of(cluster, node) {
+    let connection = cluster[node].connection.filter(|_| cluster[node].is_remote());
+    if let Some(container) = cluster.guest_container(node) {
         if !cluster[container].failed && cluster[container].managed {
             cluster[node].remote_requires_reset = true;
             cluster[container].failed = true;
@@ -204,7 +199,7 @@ fn order_dc_last(
 
 /// a guest node is fenced by restarting its container.
 fn fence_guest(cluster: &mut Cluster, node: NodeIx) {
-    let container = container_of(cluster, node);
+    let container = cluster.guest_container(node);
     let stop = container.and_then(|k| first_of_task(cluster, k, &Task::Stop, None));
     let start = container.and_then(|k| first_of_task(cluster, k, &Task::Start, None));
     let operation = if start.is_some() { "reboot" } else { "off" };

@@ -6,7 +6,7 @@ use crate::scheduler::model::{
     OrderSide, Remark, Role, RscIx, Task, Variant,
 };
 
-use super::fencing::{container_of, mark_for_fencing};
+use super::fencing::mark_for_fencing;
 use super::history::has_failed;
 use super::orderings::{order_by, order_tasks};
 use super::remote::{Connection, connection_state};
@@ -82,7 +82,8 @@ fn excluded(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> bool {
 
 /// True if the resource is a guest node's container.
 pub(super) fn contains_guest(cluster: &Cluster, rsc: RscIx) -> bool {
-    cluster[rsc].fillers.iter().any(|&f| cluster[f].is_remote_connection)
+    cluster.has_remote_nodes()
+        && cluster[rsc].fillers.iter().any(|&f| cluster[f].is_remote_connection)
 }
 
 /// one instance of an anonymous clone stands for all.
@@ -200,13 +201,12 @@ fn is_wanted(cluster: &Cluster, rsc: RscIx, top: RscIx, node: NodeIx) -> bool {
     if r.exclusive_discovery || cluster[top].exclusive_discovery {
         return discovery == Some(Discovery::Exclusive);
     }
-    let least = if cluster[node].discover_never { Discovery::Never } else { Discovery::Always };
-    discovery.map_or(least, |d| d.max(least)) != Discovery::Never
+    discovery.unwrap_or_else(|| cluster.initial_discovery(node)) != Discovery::Never
 }
 
 /// Rows 10 and 11 of A-72: nothing runs in a guest that is not there.
 fn guest_is_down(cluster: &mut Cluster, top: RscIx, node: NodeIx) -> bool {
-    let Some(container) = container_of(cluster, node) else { return false };
+    let Some(container) = cluster.guest_container(node) else { return false };
     let k = &cluster[container];
     if k.role == Role::Stopped {
         if k.assigned.is_some_and(|n| !k.known_on.contains(&n)) {

@@ -5,7 +5,7 @@ use crate::scheduler::model::{
     ActionIx, Cluster, Fact, Ground, NodeIx, OrderFlags, OrderRule, OrderSide, Role, RscIx, Task,
 };
 
-use super::fencing::{container_of, mark_for_fencing};
+use super::fencing::mark_for_fencing;
 use super::orderings::order_by;
 use super::primitive::current_node;
 
@@ -56,6 +56,9 @@ pub(super) fn connection_state(cluster: &Cluster, node: NodeIx) -> Connection {
 
 /// Phase 8: what runs on a remote or guest node runs while the connection is up.
 pub(super) fn order_actions(cluster: &mut Cluster) {
+    if !cluster.has_remote_nodes() {
+        return;
+    }
     for ix in (0..cluster.actions.len()).rev().map(ActionIx::next) {
         let action = &cluster[ix];
         let Some(rsc) = action.rsc else { continue };
@@ -211,7 +214,7 @@ pub(super) fn router(cluster: &Cluster, ix: ActionIx) -> Option<NodeIx> {
         action.task.clone()
     };
     let partial = cluster[connection].partial_migration.is_some();
-    let guest = container_of(cluster, node).is_some();
+    let guest = cluster.is_guest(node);
     let early = matches!(
         task,
         Task::Cancel | Task::Stop | Task::Demote | Task::MigrateFrom | Task::MigrateTo

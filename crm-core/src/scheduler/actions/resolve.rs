@@ -10,7 +10,6 @@ use crate::scheduler::model::{
 
 use super::apply::state;
 use super::emit;
-use super::fencing::container_of;
 use super::orderings::link;
 use super::request::op;
 
@@ -78,7 +77,7 @@ pub(super) fn disable_invalid(cluster: &mut Cluster) {
             let ix = cluster[then].before[i];
             let l = cluster[ix];
             let first = &cluster[l.first];
-            let guest = first.rsc.and(first.node).and_then(|n| container_of(cluster, n));
+            let guest = first.rsc.and(first.node).and_then(|n| cluster.container_behind(n));
             let user_made = !l.flags.contains(OrderFlags::INTERNAL);
             let inside = user_made && guest == Some(rsc);
             let swap = l.flags == OrderFlags::LOAD

@@ -147,9 +147,27 @@ impl Cluster {
         (0..self.resources.len()).map(RscIx::next)
     }
 
-    /// True if the node is reached through a connection that has a container.
+    /// True if the node is reached through a connection that has a container. One that stands
+    /// among the configured nodes as a member is none.
     pub fn is_guest(&self, node: NodeIx) -> bool {
-        self[node].connection.is_some_and(|c| self[c].container.is_some())
+        self.guest_container(node).is_some()
+    }
+
+    /// The container of the connection of a guest.
+    pub fn guest_container(&self, node: NodeIx) -> Option<RscIx> {
+        let connection = self[node].connection.filter(|_| self[node].is_remote())?;
+        self[connection].container
+    }
+
+    /// The container of the connection to a node, whether or not the node is known as remote.
+    pub fn container_behind(&self, node: NodeIx) -> Option<RscIx> {
+        self[self[node].connection?].container
+    }
+
+    /// True if any node is remote: where the nodes of all connections are configured as members,
+    /// none is.
+    pub fn has_remote_nodes(&self) -> bool {
+        self.nodes.iter().any(Node::is_remote)
     }
 
     /// True if the node is remote but not a guest.
@@ -274,8 +292,7 @@ impl Cluster {
 pub fn attribute_source(cluster: &Cluster, rsc: RscIx, node: NodeIx) -> Option<NodeIx> {
     let target = cluster[rsc].meta.get("container-attribute-target");
     let of_host = target.is_some_and(|t| t.eq_ignore_ascii_case("host"));
-    let container = cluster[node].connection.and_then(|c| cluster[c].container);
-    match container.filter(|_| of_host) {
+    match cluster.container_behind(node).filter(|_| of_host) {
         Some(container) => cluster[container].active_on.first().copied(),
         None => Some(node),
     }

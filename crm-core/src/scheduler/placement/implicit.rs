@@ -119,7 +119,8 @@ fn guest_connection_of(cluster: &Cluster, container: RscIx) -> Option<RscIx> {
     if cluster[container].is_remote_connection {
         return Some(container);
     }
-    cluster[container].fillers.iter().copied().find(|&f| cluster[f].is_remote_connection)
+    let mut fillers = cluster[container].fillers.iter().copied();
+    fillers.find(|&f| cluster.has_remote_nodes() && cluster[f].is_remote_connection)
 }
 
 fn restrict_to_guest(cluster: &mut Cluster, rsc: RscIx, guest: RscIx) {

@@ -97,7 +97,7 @@ pub fn assign(cluster: &mut Cluster) -> Vec<ScoreLine> {
     }
     placement.show_capacities(false);
     let top = placement.c.top.clone();
-    if placement.c.nodes.iter().any(|n| n.is_remote()) {
+    if placement.c.has_remote_nodes() {
         for &rsc in &top {
             if placement.c[rsc].is_remote_connection {
                 let target = placement.c[rsc].partial_migration.map(|m| m.target);

@@ -264,7 +264,7 @@ impl Placement<'_> {
 
     /// For a guest node, whether its container has exactly one node.
     fn container_is_assigned(&self, node: NodeIx) -> bool {
-        let container = self.c[node].connection.and_then(|c| self.c[c].container);
+        let container = self.c.guest_container(node);
         container.is_none_or(|container| self.location_of(container).is_some())
     }
 

@@ -134,11 +134,8 @@ pub fn display_name(cluster: &Cluster, view: &View, ix: NodeIx) -> String {
     if !view.detail {
         return name;
     }
-    if cluster.is_guest(ix) {
-        let host = node
-            .connection
-            .and_then(|c| cluster[c].container)
-            .and_then(|c| cluster[c].active_on.first());
+    if let Some(container) = cluster.guest_container(ix) {
+        let host = cluster[container].active_on.first();
         name.push('@');
         name.push_str(host.map_or("", |h| &cluster[*h].name));
     }

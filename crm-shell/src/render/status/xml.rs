@@ -64,7 +64,7 @@ fn node_element(cluster: &Cluster, ix: NodeIx) -> Element {
         NodeKind::Ping => "ping",
     };
     element.set_attr("type", kind);
-    if let Some(container) = node.connection.and_then(|c| cluster[c].container) {
+    if let Some(container) = cluster.guest_container(ix) {
         element.set_attr("id_as_resource", &cluster[container].id);
     }
     element

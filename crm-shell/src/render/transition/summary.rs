@@ -121,8 +121,7 @@ fn node_lines(cluster: &Cluster) -> Vec<Line> {
             _ => return None,
         };
         let reason = action.reason.as_ref().filter(|_| action.marks.required())?.to_string();
-        let container = cluster[node].connection.and_then(|c| cluster[c].container);
-        let node = match container {
+        let node = match cluster.guest_container(node) {
             Some(container) => {
                 format!("{} (resource: {})", cluster[node].name, cluster[container].id)
             }

@@ -2,8 +2,8 @@
 
 use crate::Score;
 use crate::scheduler::model::{
-    Cause, Cluster, Discovery, Fact, Ground, MultipleActive, NodeIx, Requires, Role, RscIx,
-    ScoreTable, Variant,
+    Cause, Cluster, Fact, Ground, MultipleActive, NodeIx, Requires, Role, RscIx, ScoreTable,
+    Variant,
 };
 
 /// The main current node (I-168, P-12).
@@ -69,11 +69,9 @@ fn add_priority(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, failed: bool) {
         cluster[n].priority = cluster[n].priority.saturating_add(priority);
     };
     add(cluster, node);
-    if cluster.is_guest(node) {
-        let container = cluster[node].connection.and_then(|c| cluster[c].container);
-        for host in container.map_or_else(Vec::new, |k| cluster[k].active_on.clone()) {
-            add(cluster, host);
-        }
+    let container = cluster.guest_container(node);
+    for host in container.map_or_else(Vec::new, |k| cluster[k].active_on.clone()) {
+        add(cluster, host);
     }
 }
 
@@ -92,7 +90,8 @@ fn multiply_active(cluster: &Cluster, rsc: RscIx) -> bool {
 pub(super) fn set_everywhere(cluster: &mut Cluster, rsc: RscIx, score: Score, cause: Cause) {
     let mut table = ScoreTable::new(cluster.record);
     for i in 0..cluster.nodes.len() {
-        table.insert(NodeIx::next(i), score, Discovery::Always, cause);
+        let node = NodeIx::next(i);
+        table.insert(node, score, cluster.initial_discovery(node), cause);
     }
     cluster[rsc].allowed = table;
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::Score;
 use crate::cib::Element;
 use crate::scheduler::model::{
-    Agent, Blocks, Cause, Cluster, Discovery, MultipleActive, NodeIx, Requires, Resource, Role,
-    RscIx, ScoreTable, Severity, Table, Variant,
+    Agent, Blocks, Cause, Cluster, MultipleActive, NodeIx, Requires, Resource, Role, RscIx,
+    ScoreTable, Severity, Table, Variant,
 };
 
 use super::doc::Document;
@@ -250,8 +250,8 @@ pub fn default_nodes(cluster: &mut Cluster, rsc: RscIx) {
             if never || cluster[each].allowed.get(node).is_some() {
                 continue;
             }
-            let score = cluster[node].score;
-            cluster[each].allowed.insert(node, score, Discovery::Always, Cause::NodeScore);
+            let (score, discovery) = (cluster[node].score, cluster.initial_discovery(node));
+            cluster[each].allowed.insert(node, score, discovery, Cause::NodeScore);
         }
     }
 }

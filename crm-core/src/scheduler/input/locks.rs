@@ -21,7 +21,8 @@ pub fn lockable(cluster: &Cluster) -> Vec<RscIx> {
     };
     let wanted = |&rsc: &RscIx| {
         let r = &cluster[rsc];
-        let remote = r.is_remote_connection && r.container.is_none();
+        let is_remote = || cluster.node_named(&r.id).is_some_and(|n| cluster.is_plain_remote(n));
+        let remote = r.is_remote_connection && is_remote();
         !r.agent.class.is_empty() && !r.is_fence_device && !remote
     };
     let top = cluster.top.iter().copied().filter(with_locks);

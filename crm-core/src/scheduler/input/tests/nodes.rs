@@ -139,20 +139,6 @@ fn a_guest_that_is_configured_as_a_member_is_one() {
 }
 
 #[test]
-fn locks_hold_guests_but_neither_remote_nodes_nor_fence_devices() {
-    let vm = primitive("vm", &super::meta("m", &[("remote-node", "g1")]));
-    let rest = "<primitive id='r1' class='ocf' provider='pacemaker' type='remote'/>\
-                <primitive id='f' class='stonith' type='fence_x'/>";
-    let clone = format!("<clone id='c'>{}</clone>", primitive("p", ""));
-    let group = format!("<group id='g'>{}</group>", primitive("q", ""));
-    let case = Case::new().resources(&vm).resources(rest).resources(&clone).resources(&group);
-    let cluster = case.option("shutdown-lock", "true").load();
-    let found = crate::scheduler::input::locks::lockable(&cluster);
-    let names: Vec<&str> = found.iter().map(|&r| &*cluster[r].id).collect();
-    assert_eq!(names, ["vm", "q", "g1"]);
-}
-
-#[test]
 fn an_offline_member_where_something_runs_is_fenced() {
     // I-158, I-227
     let down = "in_ccm='false' crmd='offline' join='down' expected='down'";

@@ -218,7 +218,6 @@ pub(super) fn is_elsewhere(cluster: &Cluster, view: &View, instance: RscIx) -> b
 }
 
 fn place(cluster: &Cluster, view: &View, clone: RscIx, instance: RscIx) -> Place {
-    let child = &cluster[instance];
     let partly = is_active(cluster, instance, false);
     if is_elsewhere(cluster, view, instance) {
         return Place::Stopped;

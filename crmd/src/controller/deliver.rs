@@ -364,6 +364,7 @@ impl Controller {
         let name = self.name_of(target);
         let off = fenced.success && fenced.action != "on";
         let here = self.view.as_ref().is_some_and(|v| v.members.contains(&target));
+        let ended = off && (!here || self.still_in_view(&name));
         self.replica.update_status(|cib| {
             if off && !here {
                 status::set_standing(cib, target, &name, Standing::Fenced);
@@ -386,7 +387,7 @@ impl Controller {
         };
         self.tell("fencing", &name, "", text, !fenced.success);
         self.alert_fencing(fenced);
-        if off {
+        if ended {
             self.out.push(Effect::DeclareDead(target));
         }
         self.fencing_recorded(fenced);

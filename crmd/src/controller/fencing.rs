@@ -37,7 +37,7 @@ pub(super) struct Jobs {
 }
 
 #[derive(Debug)]
-struct Job {
+pub(super) struct Job {
     id: u64,
     target: String,
     action: String,
@@ -66,6 +66,8 @@ pub(super) struct Witnessed {
     executor: String,
     last: bool,
     success: bool,
+    /// The target has been in the ring since: what the device did is over.
+    back: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -213,9 +215,11 @@ impl Controller {
             }
         };
         match asker {
-            // A client does not wait for the back-off.
+            // A client does not wait for the back-off. It asks again after a change of membership.
             Some(asker) => {
-                job.askers.push(asker);
+                if !job.askers.contains(&asker) {
+                    job.askers.push(asker);
+                }
                 if matches!(job.state, State::Waiting(_)) {
                     job.state = State::Due;
                 }
@@ -327,6 +331,7 @@ impl Controller {
                 executor: executor.clone(),
                 last: order.last,
                 success: false,
+                back: false,
             },
         );
         let text = format!("{executor} asks {} to {} {}", order.device, order.action, order.target);
@@ -427,19 +432,55 @@ impl Controller {
         [change("#node-unfenced", &now)].into_iter().chain(digests).collect()
     }
 
-    /// A coordinator that was itself the target cannot record its own fencing, nor can one that
-    /// was lost meanwhile: who coordinates now does it for them.
-    pub(super) fn testify(&mut self) {
-        if self.duty.is_none() {
-            return;
+    /// The coordinator's duty ends, or begins anew: devices that it has at work go on.
+    pub(super) fn lay_down_duty(&mut self) {
+        if let Some(duty) = self.duty.take() {
+            let at_work = |job: &Job| matches!(job.state, State::Running(_));
+            self.at_work = duty.jobs.jobs.into_iter().filter(at_work).collect();
         }
+    }
+
+    /// Jobs whose order has reached everybody and whose device's member has been there all the
+    /// time are waited for: asking a device once more would reboot a node that is back already.
+    pub(super) fn take_up_jobs(&mut self) {
+        let mut at_work = std::mem::take(&mut self.at_work);
+        let (Some(view), Some(duty)) = (&self.view, &mut self.duty) else { return };
+        at_work.retain(|job| {
+            let device = job.attempts.get(job.at.0).and_then(|a| a.get(job.at.1));
+            let executor = device.and_then(|d| d.executors.get(job.at.2));
+            self.witnessed.contains_key(&(self.settings.local, job.id))
+                && executor.is_some_and(|e| view.members.contains(e) && !view.joined.contains(e))
+        });
+        duty.jobs.jobs = at_work;
+    }
+
+    /// Whoever joins has its fencing behind it.
+    pub(super) fn note_back(&mut self, joined: &std::collections::BTreeSet<NodeId>) {
+        let names: Vec<String> = joined.iter().map(|&node| self.name_of(node)).collect();
+        for seen in self.witnessed.values_mut() {
+            seen.back |= names.contains(&seen.target);
+        }
+    }
+
+    /// Whether a fencing that is now confirmed has ended a node that is still in the view: not if
+    /// the node has come back since, nor if nothing is known of the order.
+    pub(super) fn still_in_view(&self, target: &str) -> bool {
+        self.witnessed.values().any(|w| w.target == target && !w.back)
+    }
+
+    /// A coordinator that was itself the target cannot record its own fencing, nor can one that
+    /// was lost meanwhile or has begun anew: who coordinates now does it for them.
+    pub(super) fn testify(&mut self) {
+        let Some(duty) = &self.duty else { return };
+        let is_under_way = |id: u64| duty.jobs.jobs.iter().any(|job| job.id == id);
         let members = self.view.as_ref().map(|v| v.members.clone()).unwrap_or_default();
         let done: Vec<Witnessed> = self
             .witnessed
             .iter()
-            .filter(|((coordinator, _), w)| {
+            .filter(|((coordinator, job), w)| {
                 let gone = self.node_named(&w.target).is_some_and(|t| !members.contains(&t));
-                *coordinator != self.settings.local && w.success && w.last && gone
+                let mine = *coordinator == self.settings.local && is_under_way(*job);
+                !mine && w.success && w.last && gone && !w.back
             })
             .map(|(_, w)| w.clone())
             .collect();

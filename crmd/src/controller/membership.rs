@@ -74,6 +74,7 @@ impl Controller {
             held.into_iter().for_each(|(from, body)| self.deliver(from, body));
         }
         self.held.clear();
+        self.note_back(&view.joined);
         self.note_grace(&view);
         self.view = Some(view);
         if step {
@@ -84,7 +85,7 @@ impl Controller {
             self.settle(&left, &going, coordinator, false);
         } else {
             self.phase = Phase::Hellos(BTreeMap::new());
-            self.duty = None;
+            self.lay_down_duty();
             self.send_hello();
         }
     }
@@ -334,7 +335,9 @@ impl Controller {
         self.note_lease(was_quorate, view.quorate);
         self.phase = Phase::InStep;
         self.cold = cold;
+        self.lay_down_duty();
         self.duty = self.is_coordinator().then(|| Duty::new("the membership has changed"));
+        self.take_up_jobs();
         let held = std::mem::take(&mut self.held);
         held.into_iter().for_each(|(from, body)| self.deliver(from, body));
         self.ask_again();

@@ -102,6 +102,8 @@ pub struct Controller {
     duty: Option<Duty>,
     /// Fencing orders that were given and not yet recorded as done or failed.
     witnessed: BTreeMap<(NodeId, u64), Witnessed>,
+    /// Jobs of this coordinator that go on while it agrees with new members.
+    at_work: Vec<fencing::Job>,
     /// No member had been in step with others before this time: the cluster has just started.
     cold: bool,
     /// Number of the newest transition: none is used twice while anybody remembers it.
@@ -155,6 +157,7 @@ impl Controller {
             damping: Damping::default(),
             duty: None,
             witnessed: BTreeMap::new(),
+            at_work: Vec::new(),
             cold: false,
             plans: 0,
             fence_jobs: 0,

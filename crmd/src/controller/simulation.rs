@@ -119,6 +119,19 @@ fn a_node_that_is_cut_off_is_fenced_although_it_lives() {
 }
 
 #[test]
+fn who_is_back_before_its_device_has_answered_is_fenced_once_and_stays() {
+    for (nodes, seed) in [(2, 31), (3, 32), (3, 33), (5, 34)] {
+        let mut w = world(nodes, seed, true);
+        w.reboots_at_once = true;
+        w.ask_fencing(NodeId(nodes));
+        w.rest();
+        assert_eq!((w.fencings, w.called_dead), (1, 0), "{nodes} nodes");
+        assert!(w.is_up(NodeId(nodes)));
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
 fn who_comes_back_a_moment_later_is_not_fenced() {
     let mut w = world(3, 9, true);
     w.scatter();

@@ -28,6 +28,7 @@ enum Later {
     Recur(Box<Operation>, u64),
     Plan(u64, Box<Element>, u64),
     Fenced(FenceTask),
+    Confirmed(u64, String),
     Stored(crm_core::cib::Version),
 }
 
@@ -70,6 +71,10 @@ pub struct World {
     /// Which device has switched on whom, and where it ran.
     pub unfenced: Vec<(String, NodeId, NodeId)>,
     pub fencing_works: bool,
+    /// A fenced node is back in the ring before its device has answered.
+    pub reboots_at_once: bool,
+    /// How often somebody who was in the ring has been called dead.
+    pub called_dead: u64,
     /// The secrets on each disk.
     pub secrets: BTreeMap<NodeId, BTreeMap<String, Secret>>,
     /// How often each machine has lost its power.
@@ -97,6 +102,8 @@ impl World {
             fencings: 0,
             unfenced: Vec::new(),
             fencing_works: true,
+            reboots_at_once: false,
+            called_dead: 0,
             secrets: BTreeMap::new(),
             boots: BTreeMap::new(),
             slow: None,
@@ -384,10 +391,12 @@ impl World {
             Effect::KeepSecret(secret) => {
                 self.secrets.entry(node).or_default().insert(secret.parameter.clone(), secret);
             }
-            Effect::KillAll
-            | Effect::DeclareDead(_)
-            | Effect::KeepInput { .. }
-            | Effect::Alert(_) => {}
+            Effect::DeclareDead(other) => {
+                let together =
+                    self.nodes.get(&other).map(|n| n.ring) == Some(self.nodes[&node].ring);
+                self.called_dead += u64::from(together);
+            }
+            Effect::KillAll | Effect::KeepInput { .. } | Effect::Alert(_) => {}
         }
     }
 
@@ -497,6 +506,12 @@ impl World {
             self.fenced.insert(target);
             self.fencings += 1;
             self.crash(target);
+            if self.reboots_at_once {
+                self.boot(target);
+                self.merge_all();
+                self.schedule_at(node, 400, Later::Confirmed(task.job, task.device.clone()));
+                return;
+            }
             FenceVerdict::Done
         } else {
             FenceVerdict::Failed("the device is broken".into())
@@ -521,6 +536,10 @@ impl World {
                 self.feed(node, Input::Planned(Planned { generation, graph: Ok(graph) }));
             }
             Later::Fenced(task) => self.fence(node, &task),
+            Later::Confirmed(job, device) => {
+                let verdict = FenceVerdict::Done;
+                self.feed(node, Input::FenceDone { job, device, verdict });
+            }
             Later::Stored(version) => self.feed(node, Input::Stored(Ok(version))),
         }
     }

@@ -23,19 +23,21 @@ impl Place {
     /// The place behind some text.
     fn behind(self, text: &[u8]) -> Place {
         // A byte that continues a character is no character.
-        let characters = |text: &[u8]| text.iter().filter(|b| **b & 0xc0 != 0x80).count();
+        let characters = |text: &[u8]| count(text, |byte| byte & 0xc0 != 0x80);
         match text.iter().rposition(|b| *b == b'\n') {
             None => Place { column: self.column + characters(text), ..self },
             Some(at) => {
-                Place { line: self.line + ends(text), column: 1 + characters(&text[at + 1..]) }
+                let ends = count(text, |byte| byte == b'\n');
+                Place { line: self.line + ends, column: 1 + characters(&text[at + 1..]) }
             }
         }
     }
 }
 
-/// How many lines end in a text. Short sums in bytes are what a processor does many of at once.
-fn ends(text: &[u8]) -> usize {
-    let few = |text: &[u8]| text.iter().map(|b| u8::from(*b == b'\n')).sum::<u8>();
+/// How many bytes of a text are such. Short sums in bytes are what a processor does many of at
+/// once.
+pub(super) fn count(text: &[u8], such: impl Fn(u8) -> bool) -> usize {
+    let few = |text: &[u8]| text.iter().map(|b| u8::from(such(*b))).sum::<u8>();
     text.chunks(255).map(|few_bytes| usize::from(few(few_bytes))).sum()
 }
 
@@ -96,7 +98,13 @@ impl<R: Read> BufRead for Lines<R> {
             self.mark = Mark::Gone(self.mark());
             self.begin = self.begin.behind(&self.piece[..self.rest.end]);
             self.rest = 0..0;
-            self.rest = 0..self.source.read(&mut self.piece)?;
+            self.rest = loop {
+                match self.source.read(&mut self.piece) {
+                    Ok(length) => break 0..length,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            };
         }
         Ok(&self.piece[self.rest.clone()])
     }
@@ -110,13 +118,58 @@ impl<R: Read> BufRead for Lines<R> {
 mod tests {
     use crate::cib::{ParseLimits, ReadError, parse, read};
 
+    use proptest::prelude::*;
+
     /// Hands out a few bytes at a time.
-    struct Slowly<'a>(&'a [u8]);
+    struct Slowly<'a>(&'a [u8], usize);
 
     impl std::io::Read for Slowly<'_> {
         fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-            let few = out.len().min(3);
+            let few = out.len().min(self.1);
             self.0.read(&mut out[..few])
+        }
+    }
+
+    /// What a document is made of, and what it is not.
+    const TOKENS: [&str; 24] = [
+        "<a>",
+        "</a>",
+        "</a >",
+        "<a x=\"1\" y = 'z'>",
+        "<b/>",
+        "<b x=\">\"/>",
+        "<b x='\"'/>",
+        " ",
+        "\n",
+        "t",
+        "\u{feff}",
+        "&lt;",
+        "&#13;",
+        "&x;",
+        "<!-- c -->",
+        "<![CDATA[ > ]]>",
+        "<?p i?>",
+        "<ä ü=\"ö\">",
+        "</ä>",
+        "<",
+        ">",
+        "\"",
+        "/",
+        "=",
+    ];
+
+    proptest! {
+        /// A tag within a piece is read by us, one that goes on in the next by the library.
+        #[test]
+        fn whoever_reads_a_tag_reads_the_same(tokens in prop::collection::vec(0..TOKENS.len(), 0..24), few in 1_usize..40) {
+            let text: String = tokens.iter().map(|at| TOKENS[*at]).collect();
+            let text = format!("<r>{text}</r>");
+            let slowly = read(Slowly(text.as_bytes(), few), ParseLimits::default(), &mut ());
+            match (slowly, parse(&text)) {
+                (Ok(slow), Ok(fast)) => prop_assert_eq!(slow, fast),
+                (Err(ReadError::Document(slow)), Err(fast)) => prop_assert_eq!(slow, fast),
+                (slow, fast) => prop_assert!(false, "{:?} {:?}", slow, fast),
+            }
         }
     }
 
@@ -124,7 +177,7 @@ mod tests {
     fn pieces_change_neither_the_document_nor_the_place_of_an_error() {
         let good = "<a>\n <b x='ä&lt;'/>t<!-- c --></a>";
         let read_slowly =
-            |text: &str| read(Slowly(text.as_bytes()), ParseLimits::default(), &mut ());
+            |text: &str| read(Slowly(text.as_bytes(), 3), ParseLimits::default(), &mut ());
         assert_eq!(read_slowly(good).unwrap(), parse(good).unwrap());
         let bad =
             ["<a>\n <b x='ö'/> <c x='1' x='2'/>\n</a>", "<a>\n\n<ä></b>", "<a>é\n", "<a/>\n x"];

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memchr3};
 use quick_xml::XmlVersion;
-use quick_xml::events::BytesStart;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::name::QName;
 
@@ -23,22 +22,29 @@ pub struct TagAttributes<'a> {
 }
 
 impl<'a> TagAttributes<'a> {
-    pub(super) fn new(tag: &'a BytesStart<'_>, most: usize) -> TagAttributes<'a> {
-        TagAttributes {
-            tag: tag.name().into_inner(),
-            rest: tag.attributes_raw(),
-            escaped: is_escaped(tag.attributes_raw()),
-            most,
-            names: Names::default(),
-        }
+    /// Of what stands behind the name of a tag.
+    pub(super) fn new(tag: &'a str, rest: &'a str, most: usize) -> TagAttributes<'a> {
+        TagAttributes { tag, rest, escaped: is_escaped(rest), most, names: Names::default() }
     }
 
     /// Takes one `NAME="VALUE"`; the value as written.
     fn split(&mut self) -> Result<(&'a str, &'a str), &'static str> {
         let text = self.rest;
         let bytes = text.as_bytes();
-        if !bytes.first().is_some_and(|b| is_space(*b)) {
+        if !bytes.first().is_some_and(|b| is_blank(*b)) {
             return Err("a space is missing before an attribute");
+        }
+        // One space and no more: so is nearly every attribute written.
+        let name = bytes[1..].iter().position(|b| ends_name(*b) || is_quote(*b));
+        if let Some(end) = name.filter(|n| *n > 0).map(|n| n + 1)
+            && bytes[end] == b'='
+            && let Some(quote) = bytes.get(end + 1).copied().filter(|b| is_quote(*b))
+        {
+            let value = &text[end + 2..];
+            let length = memchr(quote, value.as_bytes());
+            let length = length.ok_or("the value of an attribute does not end")?;
+            self.rest = &value[length + 1..];
+            return Ok((&text[1..end], &value[..length]));
         }
         let open = memchr2(b'"', b'\'', bytes).ok_or("an attribute has no value in quotes")?;
         let value = &text[open + 1..];
@@ -56,7 +62,12 @@ fn ends_name(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'=' | b'<')
 }
 
-fn is_space(byte: u8) -> bool {
+fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'')
+}
+
+/// What XML takes for a blank.
+pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
@@ -75,7 +86,7 @@ impl<'a> Iterator for TagAttributes<'a> {
     type Item = Result<(&'a str, Cow<'a, str>), String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.bytes().all(is_space) {
+        if self.rest.bytes().all(is_blank) {
             return None;
         }
         let (name, value) = match self.split() {
@@ -104,7 +115,7 @@ impl<'a> Iterator for TagAttributes<'a> {
 #[derive(Default)]
 struct Names<'a> {
     /// One bit for each kind of name, so that most names need not be compared.
-    kinds: u64,
+    kinds: u128,
     count: usize,
     first: [&'a str; Names::FEW],
     more: Vec<&'a str>,
@@ -119,7 +130,7 @@ impl<'a> Names<'a> {
         let bytes = name.as_bytes();
         let (first, last) = (bytes.first().copied(), bytes.last().copied());
         let letters = usize::from(first.unwrap_or(0)) + 3 * usize::from(last.unwrap_or(0));
-        let kind = 1 << ((letters + 7 * bytes.len()) % 64);
+        let kind = 1 << ((letters + 7 * bytes.len()) % 128);
         let few = self.count.min(Names::FEW);
         if self.kinds & kind != 0
             && (self.first[..few].contains(&name) || self.more.contains(&name))

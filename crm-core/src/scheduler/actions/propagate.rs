@@ -50,6 +50,8 @@ pub(super) enum Job {
 pub(super) struct Propagation<'a> {
     pub(super) cluster: &'a mut Cluster,
     dirty: Vec<bool>,
+    /// For each action how it looks, as far as that is known and has not changed since.
+    looks: Vec<Option<Look>>,
     stack: Vec<Job>,
     /// What to do after the current link, in order.
     pub(super) requests: Vec<Job>,
@@ -58,6 +60,15 @@ pub(super) struct Propagation<'a> {
     depth: u32,
     /// The relation that is being looked at.
     pub(super) by: Relation,
+}
+
+/// How the action of a collective looks.
+#[derive(Clone, Copy)]
+struct Look {
+    /// From nowhere in particular.
+    everywhere: Marks,
+    /// Whether it looks like that from each node too (see [`seen::is_even`]); made when asked for.
+    even: Option<bool>,
 }
 
 /// How many runs may be inside each other. Only the texts of reasons depend on it.
@@ -85,6 +96,7 @@ impl<'a> Propagation<'a> {
         let (actions, links) = (cluster.actions.len(), cluster.links.len());
         Propagation {
             dirty: vec![true; actions],
+            looks: vec![None; actions],
             stack: Vec::new(),
             requests: Vec::new(),
             // Marks change a few times each; this bound is only met by a cycle of remapped
@@ -339,11 +351,40 @@ impl<'a> Propagation<'a> {
     }
 
     /// The marks of an action as seen from a node, written back where they are the parts'.
+    ///
+    /// Every instance of a clone asks at each of its links how the whole clone looks, so what is
+    /// found out is kept until [`Propagation::touch`] says that a part changed.
     pub(super) fn seen(&mut self, ix: ActionIx, node: Option<NodeIx>) -> Marks {
+        let Some(rsc) = self.cluster[ix].rsc.filter(|&r| !self.cluster[r].is_primitive()) else {
+            return self.cluster[ix].marks;
+        };
+        let node = node.filter(|_| self.cluster[rsc].clone_data().is_some());
         let mut back = Vec::new();
+        if let Some(marks) = self.remembered(ix, node) {
+            debug_assert_eq!(marks, seen::for_ordering(self.cluster, ix, node, &mut back));
+            return marks;
+        }
         let marks = seen::for_ordering(self.cluster, ix, node, &mut back);
         self.write_back(back);
+        if node.is_none()
+            && let Some(look) = self.looks.get_mut(ix.ix())
+        {
+            *look = Some(Look { everywhere: marks, even: None });
+        }
         marks
+    }
+
+    /// What [`Propagation::seen`] found earlier, if that is still so.
+    fn remembered(&mut self, ix: ActionIx, node: Option<NodeIx>) -> Option<Marks> {
+        let look = self.looks.get_mut(ix.ix())?.as_mut()?;
+        if node.is_none() {
+            return Some(look.everywhere);
+        }
+        if !look.everywhere.runnable() {
+            return None;
+        }
+        let even = *look.even.get_or_insert_with(|| seen::is_even(self.cluster, ix));
+        even.then_some(look.everywhere)
     }
 
     /// The marks of an action on a node alone.
@@ -479,6 +520,9 @@ impl<'a> Propagation<'a> {
 
     fn touch_with_followers(&mut self, ix: ActionIx) {
         self.dirty[ix.ix()] = true;
+        if let Some(look) = self.looks.get_mut(ix.ix()) {
+            *look = None;
+        }
         for i in 0..self.cluster[ix].after.len() {
             let link = self.cluster[ix].after[i];
             self.dirty[self.cluster[link].then.ix()] = true;

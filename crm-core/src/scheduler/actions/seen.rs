@@ -97,6 +97,20 @@ pub(super) fn marks(
     }
 }
 
+/// Whether no instance of a clone has to do what the clone's action is about, on whatever node. If
+/// any of them can do it, the action then looks from each node as it does from nowhere.
+/// Never said of clones of groups.
+pub(super) fn is_even(cluster: &Cluster, ix: ActionIx) -> bool {
+    let Some(rsc) = cluster[ix].rsc else { return false };
+    let instances = &cluster[rsc].children;
+    let task = part_task(cluster, ix, instances.first().copied());
+    let rests = |part: ActionIx| cluster[part].task != task || cluster[part].marks.optional();
+    instances.iter().all(|&instance| {
+        let instance = &cluster[instance];
+        instance.is_primitive() && instance.actions.iter().all(|&part| rests(part))
+    })
+}
+
 fn group(
     cluster: &Cluster,
     ix: ActionIx,

@@ -14,8 +14,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use crm_core::cib::{Element, Version, parse};
+use crm_core::cib::{Child, Element, Version, parse};
 use crm_shell::compat::tools::TOOLS;
+use crm_tests::conformance::Suite;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Where Debian has the originals.
@@ -54,7 +55,8 @@ fn main() -> ExitCode {
     let lines = COMMANDS.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
     let trials = match reference_is_here() {
         Ok(()) => {
-            CALLED_BY_AGENTS.iter().map(|tool| coverage(tool)).chain(lines.map(trial)).collect()
+            let tools = CALLED_BY_AGENTS.iter().map(|tool| coverage(tool));
+            tools.chain(lines.map(trial)).chain([verdicts()]).collect()
         }
         Err(reason) => vec![Trial::test(reason, || Ok(())).with_ignored_flag(true)],
     };
@@ -150,6 +152,59 @@ fn trial(line: &'static str) -> Trial {
             Trial::test(name, || Ok(())).with_ignored_flag(true)
         }
         None => Trial::test(line, move || check(line)),
+    }
+}
+
+/// `crm_verify` on every input of the scheduler's suite, and on some without what the cluster was
+/// like: then only the configuration is judged.
+fn verdicts() -> Trial {
+    let name = "crm_verify of the scheduler's suite";
+    let ignored =
+        |why: &str| Trial::test(format!("{name} ({why})"), || Ok(())).with_ignored_flag(true);
+    if !Path::new(REFERENCE).join("crm_verify").exists() {
+        return ignored("no crm_verify");
+    }
+    match Suite::find() {
+        Ok(suite) => Trial::test(name, move || same_verdicts(&suite)),
+        Err(reason) => ignored(&reason),
+    }
+}
+
+fn same_verdicts(suite: &Suite) -> Result<(), Failed> {
+    let own = tempfile::tempdir()?;
+    let ours = own.path().join("crm_verify");
+    symlink(std::env::current_exe()?, &ours)?;
+    let bare = own.path().join("bare.xml");
+    let judge = |program: &Path, file: &Path| -> Result<(Option<i32>, String, String), Error> {
+        let mut command = Command::new(program);
+        let output = command.arg("-x").arg(file).env("LC_ALL", "C").env("TZ", "UTC").output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
+    };
+    let theirs = Path::new(REFERENCE).join("crm_verify");
+    let mut failed = Vec::new();
+    for (at, case) in suite.cases.iter().enumerate() {
+        let whole = suite.input(case);
+        let mut files = vec![whole.clone()];
+        if at % 8 == 0 {
+            let mut cib = parse(&fs::read_to_string(&whole)?)?;
+            cib.nodes_mut()
+                .retain(|node| !matches!(node, Child::Element(e) if e.name() == "status"));
+            fs::write(&bare, cib.to_pretty())?;
+            files.push(bare.clone());
+        }
+        for file in files {
+            let (theirs, ours) = (judge(&theirs, &file)?, judge(&ours, &file)?);
+            if theirs != ours {
+                let part = if file == bare { " without a status" } else { "" };
+                failed.push(format!("{}{part}\ntheirs: {theirs:?}\nours: {ours:?}", case.name));
+            }
+        }
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} verdicts differ\n{}", failed.len(), failed.join("\n")).into())
     }
 }
 

@@ -37,6 +37,14 @@ pub fn status(input: &Input<'_>) -> Cluster {
     input::status(input)
 }
 
+/// What is configured, constraints included, without deciding anything: enough to complain about a
+/// document that does not say how the cluster is.
+pub fn check(input: &Input<'_>) -> Cluster {
+    let mut cluster = status(input);
+    input::constraints(&mut cluster, input);
+    cluster
+}
+
 /// Decides what to do about a cluster that [`status`] has read from the same input.
 pub fn decide(mut cluster: Cluster, input: &Input<'_>) -> Schedule {
     let mut noted = cluster.notes.len();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::scheduler::model::{
     ActionIx, Cluster, Fact, Ground, Key, Marks, Needs, NodeFact, NodeIx, OrderFlags, OrderRule,
-    OrderSide, QuorumPolicy, RscIx, Task,
+    OrderSide, QuorumPolicy, RscIx, Severity, Task,
 };
 
 use super::orderings::{link_by, order_by};
@@ -142,6 +142,7 @@ pub(super) fn plan(cluster: &mut Cluster) {
     let mut dc_down = None;
     let mut fencings: Vec<ActionIx> = Vec::new();
     let mut shutdowns: Vec<ActionIx> = Vec::new();
+    let mut out_of_reach = false;
     for node in cluster.node_order.clone() {
         if cluster.is_guest(node) {
             let reset = cluster[node].remote_requires_reset;
@@ -153,13 +154,17 @@ pub(super) fn plan(cluster: &mut Cluster) {
         if cluster[node].unclean && any_managed && can_fence(cluster, node) {
             let ix = fence_op(cluster, node, None, false, Some("node is unclean"), false);
             cluster.journal.needed(ix, Ground::Node(node, NodeFact::Unclean));
+            let text = format!("Node {} has to be fenced", cluster[node].name);
+            cluster.say(Severity::Warning, text);
             order_resources(cluster, node, ix);
             if cluster[node].is_dc {
                 dc_down = Some(ix);
             } else {
                 fencings.push(ix);
             }
-        } else if cluster[node].online && cluster[node].shutdown && !cluster[node].is_remote() {
+            continue;
+        }
+        if cluster[node].online && cluster[node].shutdown && !cluster[node].is_remote() {
             let ix = shutdown::plan(cluster, node);
             if cluster[node].is_dc {
                 dc_down = Some(ix);
@@ -167,6 +172,15 @@ pub(super) fn plan(cluster: &mut Cluster) {
                 shutdowns.push(ix);
             }
         }
+        if cluster[node].unclean {
+            out_of_reach = true;
+            let text = format!("Node {} is unclean, and cannot be fenced", cluster[node].name);
+            cluster.say(Severity::Warning, text);
+        }
+    }
+    if out_of_reach && !cluster.options.fencing {
+        let text = "Without fencing, what runs on unclean nodes may run elsewhere as well";
+        cluster.say(Severity::Warning, text);
     }
     if let Some(dc) = dc_down {
         order_dc_last(cluster, dc, &fencings, &shutdowns);

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::scheduler::input::ops;
 use crate::scheduler::model::{
     Action, ActionIx, Cluster, Fact, Ground, Key, Marks, Needs, NodeFact, NodeIx, QuorumPolicy,
-    Requires, Role, RscIx, Task,
+    Requires, Role, RscIx, Severity, Task,
 };
 
 use super::fencing::{can_fence, mark_for_fencing, order_before_clearing};
@@ -138,6 +139,11 @@ fn create(
     }
     if task == Task::LrmDelete {
         marks.set(Marks::ON_DC);
+    }
+    if let (Some(rsc), Key::Op(_, interval)) = (rsc, &key) {
+        for text in ops::complaints(cluster, rsc, &task, *interval) {
+            cluster.say_once(Severity::ConfigError, &text);
+        }
     }
     let needs = rsc.map_or(Needs::Nothing, |rsc| needs_of(cluster, rsc, &task));
     match rsc {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use crate::Score;
 use crate::scalar::{compare_versions, parse_int};
-use crate::scheduler::model::{Cluster, HistoryIx, HistoryOp, NodeIx, RscIx};
+use crate::scheduler::model::{Cluster, HistoryIx, HistoryOp, NodeIx, RscIx, Severity};
 
 /// Failures recorded for a resource on a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -93,6 +93,11 @@ pub fn effective(
     let timeout = cluster[rsc].failure_timeout;
     if found.count > Score::ZERO && timeout > 0 && blocks(cluster, rsc, node, entry) {
         cluster[rsc].failure_timeout = 0;
+        let text = format!(
+            "Ignoring the failure timeout of {}: with on-fail=block failures do not expire",
+            cluster[rsc].id
+        );
+        cluster.say(Severity::ConfigWarning, text);
     }
     let timeout = cluster[rsc].failure_timeout;
     if found.count > Score::ZERO && found.last_failure > 0 && timeout > 0 {

@@ -165,7 +165,7 @@ pub fn derive_flags(cluster: &mut Cluster, node: NodeIx) {
                 "Ignoring resource-discovery-enabled attribute for node {name} because it is \
                  neither a guest node nor a remote node with fencing enabled"
             );
-            cluster.say(Severity::ConfigWarning, text);
+            cluster.say(Severity::Notice, text);
         }
     }
 }

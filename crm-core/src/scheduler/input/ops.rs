@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::rules::{Context, Moment};
 use crate::scalar::{parse_interval, parse_msec};
 use crate::scheduler::model::{
-    Cluster, Needs, NodeIx, OnFail, OpDef, Requires, Role, RscIx, Table, Task,
+    Blocks, Cluster, Needs, NodeIx, OnFail, OpDef, Requires, Role, RscIx, Table, Task,
 };
 
 use super::blocks::combine;
@@ -79,6 +79,20 @@ pub fn op_config(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> O
     start_delay(cluster.now, interval, &mut meta);
     let needs = needs(cluster, rsc, task);
     OpConfig { meta, timeout, on_fail, fail_role, needs, complaints }
+}
+
+/// What is wrong with the configuration of an operation that is going to be an action, as
+/// sentences.
+pub fn complaints(cluster: &Cluster, rsc: RscIx, task: &Task, interval: u32) -> Vec<String> {
+    // Only what to do on failure can be wrong, and hardly anybody says that.
+    let said = |blocks: &Blocks| {
+        blocks.iter().any(|block| block.pairs.iter().any(|(name, _)| &**name == "on-fail"))
+    };
+    let own = |op: &OpDef| op.name == *task && (op.attr("on-fail").is_some() || said(&op.meta));
+    if !said(&cluster.op_defaults) && !cluster[rsc].ops.iter().any(own) {
+        return Vec::new();
+    }
+    op_config(cluster, rsc, task, interval).complaints
 }
 
 /// The timeout of an operation in ms, as [`op_config`] has it.

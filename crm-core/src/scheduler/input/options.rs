@@ -26,8 +26,13 @@ pub fn load(cluster: &mut Cluster, doc: &Document<'_>) {
     let mut reader = Reader { table, complaints: Vec::new() };
     cluster.options = reader.options(doc.root);
     cluster.options.unfencing_in_use = unfencing_in_use(doc);
+    let off = reader.table.get("stonith-action") == Some("poweroff");
     for text in reader.complaints {
         cluster.say(Severity::ConfigError, text);
+    }
+    if off {
+        let text = "'poweroff' for 'stonith-action' is deprecated; it is called 'off'";
+        cluster.say(Severity::ConfigWarning, text);
     }
 }
 

@@ -9,11 +9,12 @@ pub enum Severity {
     ConfigError,
     /// Legal, but probably not what was meant.
     ConfigWarning,
-    /// Trouble in the cluster, not in the configuration.
+    /// Trouble in the cluster, not in the configuration. The peers hold it against the
+    /// configuration all the same, and so does `crm_verify`.
     Error,
-    /// Worth knowing about the cluster.
+    /// What nodes or resources have to suffer; held against the configuration as well.
     Warning,
-    /// Worth knowing.
+    /// Worth knowing, and nobody's fault.
     Notice,
 }
 

@@ -279,6 +279,13 @@ impl Cluster {
         self.messages.push(Message { severity, text: text.into() });
     }
 
+    /// [`Cluster::say`], unless that has been said.
+    pub fn say_once(&mut self, severity: Severity, text: &str) {
+        if !self.messages.iter().any(|said| said.text == text) {
+            self.say(severity, text);
+        }
+    }
+
     /// Remembers a time at which the outcome may change (I-207); past ones do not count.
     pub fn recheck(&mut self, epoch: i64) {
         if epoch > self.now.epoch && self.recheck_at.is_none_or(|at| epoch < at) {

@@ -17,10 +17,6 @@ use crate::sys;
 /// Why there is no input: the line for standard error and the exit code.
 pub type Refusal = (String, Exit);
 
-/// The notice of O-31.
-pub const NOT_VALIDATED: &str = "Schema validation of configuration is disabled (enabling is \
-     encouraged and prevents common misconfigurations)";
-
 /// What was read.
 pub struct Snapshot {
     /// The document.
@@ -91,11 +87,6 @@ fn document(name: &str, source: impl Read, whole: bool) -> Result<Snapshot, Refu
 
 fn unknown(schema: &str) -> String {
     format!("there is no schema '{schema}'; use validate-with=\"{CURRENT_SCHEMA}\"")
-}
-
-/// Whether the document says that nobody has to check it.
-pub fn is_unchecked(cib: &Element) -> bool {
-    matches!(cib.attr("validate-with"), None | Some("none"))
 }
 
 /// The scheduler's "now", and the line that says so (O-25, O-26).

@@ -11,6 +11,7 @@ use super::options::{Options, Source};
 use super::{NAME, wall_clock};
 use crate::compat::exit::Exit;
 use crate::compat::output::Output;
+use crate::compat::{NOT_VALIDATED, is_unchecked};
 use crate::render::report::Part;
 use crate::render::status::{
     Detail, View, attribute_items, attributes_element, counts, failure_items, failures_element,
@@ -44,8 +45,8 @@ fn steps(options: &Options, output: &mut Output<'_>) -> Result<(Exit, Remains), 
     let wall = wall_clock();
     let snapshot = input::read(&options.source, options.whole())?;
     let (mut cib, recorded) = (snapshot.cib, snapshot.recorded.as_ref());
-    if input::is_unchecked(&cib) {
-        output.log(input::NOT_VALIDATED);
+    if is_unchecked(&cib) {
+        output.log(NOT_VALIDATED);
     }
     let clock = input::clock(&cib, options.time.as_deref(), wall)?;
     let mut cluster = scheduler::status(&given(&cib, recorded, &clock, options));

@@ -13,8 +13,10 @@ use crm_lrm::BuiltIn;
 
 use super::super::exit::Exit;
 use super::super::options::{COMMON, Group, Value, opt};
+use super::super::{NOT_VALIDATED, is_unchecked};
 use super::{Done, Failure, Run, Tool};
 use crate::render::report::Style;
+use crate::render::transition::note_lines;
 
 const CRM_VERIFY: Tool = Tool {
     name: "crm_verify",
@@ -36,6 +38,9 @@ const CRM_VERIFY: Tool = Tool {
     style: Style::Plain,
     body: verify,
 };
+
+/// The verdict on a configuration that is wrong somewhere.
+const INVALID: &str = "Errors found during check: config not valid";
 
 /// Runs `crm_verify`.
 pub(super) fn crm_verify(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
@@ -74,6 +79,8 @@ fn verify(run: &mut Run<'_>) -> Done {
         let text = "crm_verify: This tool can only check complete configurations (i.e. those starting with <cib>).";
         return Err(Failure::new(Exit::PROTOCOL, text));
     }
+    // Who does not say how the cluster is wants to know about the configuration alone.
+    let configured_only = cib.child("status").is_none() && !run.options.has("live-check");
     cib.child_or_insert("status");
     if let Some(path) = run.options.last("save-xml") {
         std::fs::write(path, cib.to_pretty())
@@ -82,20 +89,31 @@ fn verify(run: &mut Run<'_>) -> Done {
     let wrong = misfits(&cib);
     if !wrong.is_empty() {
         wrong.iter().for_each(|line| run.out.error(&format!("crm_verify: {line}")));
-        return Ok(refuse(run, "Errors found during check: config not valid"));
+        return Ok(refuse(run, INVALID));
+    }
+    if is_unchecked(&cib) {
+        run.out.error(NOT_VALIDATED);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = Moment { epoch: i64::try_from(now).unwrap_or(i64::MAX), offset: 0 };
-    let schedule = scheduler::schedule(&Input::new(&cib, now));
-    let messages = &schedule.cluster.messages;
+    let input = Input::new(&cib, now);
+    let cluster = if configured_only {
+        scheduler::check(&input)
+    } else {
+        scheduler::schedule(&input).cluster
+    };
+    for line in cluster.notes.iter().flat_map(|note| note_lines(&cluster, note)) {
+        run.out.info(&line);
+    }
+    let messages = &cluster.messages;
     if run.options.has("verbose") {
-        for message in messages {
+        for message in messages.iter().filter(|m| m.severity != Severity::Notice) {
             run.out.error(&message.text);
         }
     }
     let any = |bad: [Severity; 2]| messages.iter().any(|m| bad.contains(&m.severity));
     let verdict = if any([Severity::ConfigError, Severity::Error]) {
-        "Errors found during check: config not valid"
+        INVALID
     } else if any([Severity::ConfigWarning, Severity::Warning]) {
         "Warnings found during check: config may not be valid"
     } else {

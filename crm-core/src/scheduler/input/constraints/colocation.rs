@@ -145,7 +145,11 @@ impl Reader<'_, '_> {
         if score == Score::ZERO {
             return;
         }
-        let influence = self.element.attr("influence").and_then(parse_bool);
+        let influence = self.element.attr("influence");
+        if influence.is_some_and(|text| parse_bool(text).is_none()) {
+            complain(cluster, format!("Ignoring the influence of '{id}': it is no boolean"));
+        }
+        let influence = influence.and_then(parse_bool);
         let colocation = Colocation {
             id: id.into(),
             dependent: dependent.0,

@@ -206,7 +206,7 @@ impl Reader<'_, '_> {
         self.add(cluster, task(&(then.0, undo_then)), task(&(first.0, undo_first)), flags);
     }
 
-    fn minimum(&self, cluster: &Cluster, first: RscIx) -> u32 {
+    fn minimum(&self, cluster: &mut Cluster, first: RscIx) -> u32 {
         let r = &cluster[first];
         if r.clone_data().is_none() {
             return 0;
@@ -214,7 +214,12 @@ impl Reader<'_, '_> {
         if let Some(text) = r.meta.get("clone-min") {
             return crate::scalar::parse_count(Some(text), 0);
         }
-        let all = self.element.attr("require-all").and_then(crate::scalar::parse_bool);
+        let all = self.element.attr("require-all");
+        if all.is_some() {
+            let text = "'require-all' of orders is deprecated; clones have 'clone-min'";
+            cluster.say_once(Severity::ConfigWarning, text);
+        }
+        let all = all.and_then(crate::scalar::parse_bool);
         u32::from(all == Some(false))
     }
 

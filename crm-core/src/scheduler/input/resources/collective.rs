@@ -63,6 +63,14 @@ impl<'a> Reader<'_, 'a> {
             ordered: set("ordered", self.cluster),
             colocated: set("collocated", self.cluster),
         };
+        for (name, kept) in [("ordered", data.ordered), ("collocated", data.colocated)] {
+            if !kept {
+                let text = format!(
+                    "The meta-attribute '{name}' of groups is deprecated; resource sets can do that"
+                );
+                self.cluster.say_once(Severity::ConfigWarning, &text);
+            }
+        }
         self.cluster[group].variant = Variant::Group(data);
         for member in members {
             let mark = self.cluster.resources.len();

@@ -27,7 +27,8 @@ fn container(cluster: &mut Cluster, rsc: RscIx) {
                 cluster[container].fillers.push(rsc);
             }
         }
-        Some(_) | None => {
+        Some(_) => {}
+        None => {
             let text = format!("Resource {}: Unknown resource container ({id})", cluster[rsc].id);
             cluster.say(Severity::Error, text);
         }

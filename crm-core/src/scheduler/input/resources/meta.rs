@@ -89,6 +89,15 @@ pub(super) fn derive(cluster: &mut Cluster, rsc: RscIx) {
     let in_clone = matches!(cluster[top].variant, Variant::Clone(_));
     let promotable = cluster[top].clone_data().is_some_and(|c| c.promotable);
     let requires = requires(cluster, rsc, &meta);
+    let restart_type = meta.get("restart-type").is_some_and(|v| v.eq_ignore_ascii_case("restart"));
+    if restart_type {
+        let text = "The meta-attribute 'restart-type' is deprecated";
+        cluster.say_once(Severity::ConfigWarning, text);
+    }
+    if threshold.is_some_and(|score| score < Score::ZERO) {
+        let text = "A 'migration-threshold' below 0 is taken as 1";
+        cluster.say_once(Severity::ConfigWarning, text);
+    }
     let multiple_active = multiple_active(cluster, rsc, &meta);
     let r = &mut cluster[rsc];
     r.priority = priority;
@@ -96,8 +105,7 @@ pub(super) fn derive(cluster: &mut Cluster, rsc: RscIx) {
     r.notify = flag("notify");
     r.allow_unhealthy = flag("allow-unhealthy-nodes");
     r.internal = flag("internal_rsc");
-    r.restart_type_restart =
-        meta.get("restart-type").is_some_and(|v| v.eq_ignore_ascii_case("restart"));
+    r.restart_type_restart = restart_type;
     r.unique = !in_clone || flag("globally-unique");
     r.promotable = promotable;
     let guest = meta.get("container").is_some();

@@ -11,14 +11,34 @@ use crate::sys;
 
 const ETHERNET_ADDRESS: usize = 6;
 
+/// What an IPv4 address is announced with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packets {
+    /// Requests and replies: some neighbours learn from the ones only, some from the others.
+    Both,
+    /// As `arping -U`.
+    Requests,
+    /// As `arping -A`.
+    Replies,
+}
+
+impl Packets {
+    fn operations(self) -> &'static [u8] {
+        match self {
+            Self::Both => &[1, 2],
+            Self::Requests => &[1],
+            Self::Replies => &[2],
+        }
+    }
+}
+
 /// One announcement of an address; nothing on an interface without hardware addresses.
-pub fn once(plan: &Plan) -> io::Result<()> {
+pub fn once(plan: &Plan, packets: Packets) -> io::Result<()> {
     let Some(hardware) = plan.hardware.first_chunk::<ETHERNET_ADDRESS>() else { return Ok(()) };
     match plan.ip {
         IpAddr::V4(ip) => {
-            // Some neighbours learn from requests only, some from replies only.
-            for operation in [1, 2] {
-                sys::broadcast_arp(plan.index, &arp(operation, *hardware, ip))?;
+            for operation in packets.operations() {
+                sys::broadcast_arp(plan.index, &arp(*operation, *hardware, ip))?;
             }
             Ok(())
         }

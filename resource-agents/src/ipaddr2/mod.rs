@@ -142,13 +142,13 @@ pub const AGENT: Agent = Agent {
         Parameter {
             name: "mac",
             short: "Hardware address of a cluster IP",
-            long: "Without effect: there is no cluster IP (see clusterip_hash).",
+            long: "Only of a clone with one address on several nodes, which is refused (see clusterip_hash).",
             ..Parameter::OPTIONAL
         },
         Parameter {
             name: "clusterip_hash",
             short: "Hash of a cluster IP",
-            long: "Without effect: as a clone with one address on several nodes this agent is refused, because kernels have no CLUSTERIP any more.",
+            long: "Only of a clone with one address on several nodes, which is refused: kernels have no CLUSTERIP any more.",
             ..Parameter::OPTIONAL
         },
         Parameter {
@@ -170,13 +170,13 @@ pub const AGENT: Agent = Agent {
             name: "arp_sender",
             kind: Kind::Select(&["send_arp", "iputils_arping", "libnet_arping", "ipoibarping"]),
             short: "Who announces",
-            long: "Without effect: the agent sends requests and replies itself.",
+            long: "The agent announces itself, as this program would: with \"send_arp\" (the default) by requests and replies, with one of \"arping\" by requests only. \"ipoibarping\" is refused.",
             ..Parameter::OPTIONAL
         },
         Parameter {
             name: "send_arp_opts",
             short: "Options for the announcement",
-            long: "-A or -U, both of which are done in any case; anything else is refused.",
+            long: "IPv4: -A (replies only) or -U (requests only); anything else is refused.",
             ..Parameter::OPTIONAL
         },
         Parameter {
@@ -311,7 +311,7 @@ fn start(context: &Context, wanted: &Wanted) -> Outcome {
     if context.text("arp_bg").is_some() && !context.is_true("arp_bg") {
         return announce_repeatedly(context, wanted);
     }
-    announce(context, &plan);
+    announce(context, wanted, &plan);
     Ok(Code::Ok)
 }
 
@@ -401,7 +401,7 @@ fn wait_for_dad(
 
 /// Tells the neighbours, by a process of its own, so that the start is not held up: closing a
 /// packet socket waits for the kernel's whole network stack, on a busy machine for seconds.
-fn announce(context: &Context, plan: &Plan) {
+fn announce(context: &Context, wanted: &Wanted, plan: &Plan) {
     if context.integer("arp_count") == 0 {
         return;
     }
@@ -416,7 +416,7 @@ fn announce(context: &Context, plan: &Plan) {
         .spawn();
     if let Err(error) = started {
         warn(&format!("the address is announced only once: {error}"));
-        if let Err(error) = announce::once(plan) {
+        if let Err(error) = announce::once(plan, wanted.packets) {
             warn(&format!("announcing {} on {} failed: {error}", plan.ip, plan.nic));
         }
     }
@@ -434,7 +434,7 @@ fn announce_repeatedly(context: &Context, wanted: &Wanted) -> Outcome {
         let Some(address) = present(&mut netlink, wanted)?.first().cloned() else { break };
         let link = doing(netlink.link_by_index(address.index), || "looking up".to_owned())?;
         let Some(link) = link else { break };
-        let _ = announce::once(&Plan::of(&address, &link));
+        let _ = announce::once(&Plan::of(&address, &link), wanted.packets);
     }
     Ok(Code::Ok)
 }
@@ -486,7 +486,7 @@ fn monitor(context: &Context, wanted: &Wanted) -> Outcome {
         for _ in 0..context.integer("arp_count_refresh") {
             let link = doing(netlink.link_by_index(address.index), || "looking up".to_owned())?;
             if let Some(link) = link {
-                let _ = announce::once(&Plan::of(address, &link));
+                let _ = announce::once(&Plan::of(address, &link), wanted.packets);
             }
         }
     }

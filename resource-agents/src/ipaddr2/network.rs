@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::announce::Packets;
 use super::doing;
 use super::netlink::{Address, Link, Netlink, is_usable};
 use crate::declare::{Code, Context, Failure};
@@ -24,6 +25,8 @@ pub struct Wanted {
     preferred: Option<u32>,
     /// The address waits on the loopback interface while it is not here.
     pub lvs: bool,
+    /// How neighbours are told.
+    pub packets: Packets,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +78,7 @@ impl Wanted {
         if context.is_true("lvs_ipv6_addrlabel") && ip.is_ipv4() {
             return Err(wrong("\"lvs_ipv6_addrlabel\" is for IPv6 only".to_owned()));
         }
-        let options = context.text("send_arp_opts").unwrap_or_default().split_whitespace();
-        if let Some(odd) = options.into_iter().find(|word| !["-A", "-U"].contains(word)) {
-            let why = "no program announces here, so it has no such option";
-            return Err(wrong(format!("\"send_arp_opts\" has \"{odd}\": {why}")));
-        }
+        let packets = packets(context)?;
         let (nic, old_label) = match context.text("nic").map(|nic| nic.split_once(':')) {
             Some(Some((nic, label))) => (Some(nic), Some(label)),
             Some(None) => (context.text("nic"), None),
@@ -119,7 +118,16 @@ impl Wanted {
             })?),
         };
         let label = context.text("iflabel").or(old_label).map(str::to_owned);
-        Ok(Self { ip, nic: nic.map(str::to_owned), prefix, broadcast, label, preferred, lvs })
+        Ok(Self {
+            ip,
+            nic: nic.map(str::to_owned),
+            prefix,
+            broadcast,
+            label,
+            preferred,
+            lvs,
+            packets,
+        })
     }
 
     /// Finds interface and prefix on this host.
@@ -194,6 +202,31 @@ impl Wanted {
             preferred: self.preferred.filter(|_| self.ip.is_ipv6()),
         })
     }
+}
+
+/// How neighbours are told of an IPv4 address: as the programs would that the original calls.
+fn packets(context: &Context) -> Result<Packets, Failure> {
+    let wrong = |reason: String| Failure::new(Code::NotConfigured, reason);
+    let mut packets = match context.text("arp_sender") {
+        Some("ipoibarping") => {
+            let why = "hardware addresses of InfiniBand are not announced here";
+            return Err(wrong(format!("\"arp_sender\" is \"ipoibarping\": {why}")));
+        }
+        // Both programs are called with -U.
+        Some("iputils_arping" | "libnet_arping") => Packets::Requests,
+        _ => Packets::Both,
+    };
+    for word in context.text("send_arp_opts").unwrap_or_default().split_whitespace() {
+        packets = match word {
+            "-A" => Packets::Replies,
+            "-U" => Packets::Requests,
+            _ => {
+                let why = "no program announces here, so it has no such option";
+                return Err(wrong(format!("\"send_arp_opts\" has \"{word}\": {why}")));
+            }
+        };
+    }
+    Ok(packets)
 }
 
 /// The address of this instance of a clone. One address on several nodes is refused.

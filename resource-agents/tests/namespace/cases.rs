@@ -79,21 +79,41 @@ fn neighbours_are_told() {
     let protocol = socket2::Protocol::from(i32::from(ETH_P_ARP.to_be()));
     let mut wire = socket2::Socket::new(socket2::Domain::PACKET, kind, Some(protocol)).unwrap();
     wire.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let vip = service("10.91.0.100").param("arp_interval", "10").param("arp_count", "3");
-    vip.must("start", 0);
-    let mut kinds = Vec::new();
-    let mut packet = [0; 128];
-    while kinds.len() < 6 {
-        let length = wire.read(&mut packet).expect("an announcement within the time");
-        // After 14 bytes of Ethernet: kind at 6, sender's address at 14, target's at 24.
-        let arp = &packet[14..length];
-        if arp[14..18] == [10, 91, 0, 100] {
-            assert_eq!(arp[24..28], [10, 91, 0, 100]);
-            assert_eq!(packet[..6], [0xff; 6]);
-            kinds.push(arp[7]);
+    let mut heard = |last: u8, count: usize| {
+        let mut kinds = Vec::new();
+        let mut packet = [0; 128];
+        while kinds.len() < count {
+            let length = wire.read(&mut packet).expect("an announcement within the time");
+            // After 14 bytes of Ethernet: kind at 6, sender's address at 14, target's at 24.
+            let arp = &packet[14..length];
+            if arp[14..18] == [10, 91, 0, last] {
+                assert_eq!(arp[24..28], [10, 91, 0, last]);
+                assert_eq!(packet[..6], [0xff; 6]);
+                kinds.push(arp[7]);
+            }
         }
+        kinds
+    };
+    let vip = |last: u8| {
+        let ip = format!("10.91.0.{last}");
+        service(&ip).param("arp_interval", "10").param("arp_count", "3").param("arp_bg", "false")
+    };
+    for (last, name, value, wanted) in [
+        (100, "arp_sender", "send_arp", &[1, 2, 1, 2, 1, 2][..]),
+        (101, "arp_sender", "iputils_arping", &[1, 1, 1]),
+        (102, "arp_sender", "libnet_arping", &[1, 1, 1]),
+        (103, "send_arp_opts", "-A", &[2, 2, 2]),
+        (104, "send_arp_opts", "-U", &[1, 1, 1]),
+    ] {
+        let vip = vip(last).param(name, value);
+        vip.must("start", 0);
+        assert_eq!(heard(last, wanted.len()), wanted, "{name}={value}");
+        vip.must("stop", 0);
     }
-    assert_eq!(kinds, [1, 2, 1, 2, 1, 2]);
+    // By default in the background, which is over when all have been heard.
+    let vip = service("10.91.0.105").param("arp_interval", "10").param("arp_count", "3");
+    vip.must("start", 0);
+    assert_eq!(heard(105, 6), [1, 2, 1, 2, 1, 2]);
     vip.must("stop", 0);
 }
 
@@ -181,6 +201,7 @@ fn mistakes_are_explained() {
         (service("10.91.0.9").param("lvs_ipv6_addrlabel", "true"), 6, "IPv6 only"),
         (service("10.91.0.9").param("arp_sender", "pigeon"), 6, "one of"),
         (service("10.91.0.9").param("send_arp_opts", "-q"), 6, "no such option"),
+        (service("10.91.0.9").param("arp_sender", "ipoibarping"), 6, "InfiniBand"),
         (service("10.91.0.9").param("network_namespace", "none"), 2, "network namespace"),
         (service("10.91.0.9").param("arp_count", "many"), 6, "from 0 to 100"),
     ] {

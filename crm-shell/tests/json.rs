@@ -97,7 +97,7 @@ fn documented(command: &str) -> (Vec<String>, Vec<String>) {
         let names = l.strip_prefix("| ").and_then(|l| l.split(" | ").next()).unwrap_or_default();
         names.split(", ").any(|n| n == format!("`{command}`"))
     });
-    let value = row.and_then(|r| r.splitn(3, " | ").nth(1)).unwrap_or_default().to_string();
+    let value = row.and_then(|r| r.split(" | ").nth(1)).unwrap_or_default().to_string();
     assert!(!value.is_empty(), "{command} is not in the table");
     let words = |text: &str| -> Vec<String> {
         let quoted = text.split('`').skip(1).step_by(2);
@@ -210,8 +210,8 @@ fn a_preview_says_what_changes_and_why_things_happen() {
             .into(),
     });
     let said = session.printer.captured.take().unwrap();
-    let values = said.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
-    let value = values.filter(|v| v.get("effects").is_some()).last().unwrap();
+    let mut values = said.lines().filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok());
+    let value = values.rfind(|v| v.get("effects").is_some()).unwrap();
     let fates: Vec<_> = value["changes"].as_array().unwrap().iter().map(|c| &c["change"]).collect();
     assert_eq!(fates, ["removed", "added"]);
     let effects = value["effects"].as_array().unwrap();

@@ -249,3 +249,28 @@ fn the_overview_has_the_documented_fields() {
         assert!(page.contains(&format!("`{field}`")), "{field} is not in docs/reference/json.md");
     }
 }
+
+#[test]
+fn the_simulator_gives_its_reasons_in_one_document() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cib.xml");
+    std::fs::write(&path, CIB).unwrap();
+    let ask = |more: &[&str]| {
+        let words = ["-x", path.to_str().unwrap(), "--why"].into_iter().chain(more.iter().copied());
+        let words: Vec<String> = words.map(String::from).collect();
+        let mut said = crm_shell::compat::console::Collected::default();
+        let exit = crm_shell::compat::simulate::run(&words, &mut said);
+        assert_eq!((exit.0, said.err.as_str()), (0, ""));
+        said.out
+    };
+    let value: serde_json::Value = serde_json::from_str(&ask(&["--output-as=json"])).unwrap();
+    assert_eq!(value["nodes"][0]["node"], "n1");
+    let resource = &value["resources"][0];
+    assert_eq!(
+        (&resource["resource"], &resource["assigned"]),
+        (&"p".into(), &serde_json::Value::Null)
+    );
+    // The ban that the text names is in the document, too.
+    assert!(ask(&[]).contains("cli-ban-p-on-n1"));
+    assert!(resource.to_string().contains("cli-ban-p-on-n1"));
+}

@@ -1,4 +1,4 @@
-//! The output of a compatible command: text, XML, or nothing (O-1 to O-12).
+//! The output of a compatible command: text, XML, JSON, or nothing (O-1 to O-12).
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,6 +19,8 @@ pub enum Format {
     Text(Style),
     /// For programs.
     Xml,
+    /// For programs, too: only what has such a form, a line each. None of Pacemaker's.
+    Json,
     /// The exit code alone.
     None,
 }
@@ -95,11 +97,18 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// A document in JSON.
+    pub fn json(&mut self, value: &serde_json::Value) {
+        if self.format == Format::Json {
+            self.console.buffered(&format!("{value}\n"));
+        }
+    }
+
     /// An error, for standard error or the XML document.
     pub fn error(&mut self, line: &str) {
         match self.format {
             Format::Xml => self.errors.push(line.to_string()),
-            Format::Text(_) | Format::None => self.console.error(line),
+            Format::Text(_) | Format::Json | Format::None => self.console.error(line),
         }
     }
 

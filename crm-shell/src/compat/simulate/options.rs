@@ -25,7 +25,11 @@ pub const GROUPS: &[Group] = &[
             opt('c', "show-failcounts", Value::None, "Show fail counts and failed operations"),
             opt('s', "show-scores", Value::None, "Show the scores of every resource"),
             opt('U', "show-utilization", Value::None, "Show capacities and loads"),
-            long("why", Value::None, "Show where every score comes from"),
+            long(
+                "why",
+                Value::None,
+                "Show where every score comes from (with --output-as=json, too)",
+            ),
             opt('P', "profile", Value::Required("DIR"), "Time every XML file of a directory"),
             opt('N', "repeat", Value::Required("N"), "With --profile, how often each file is run"),
             opt('j', "pending", Value::None, ""),
@@ -194,6 +198,7 @@ pub fn read(arguments: &[String]) -> Result<Request, (String, Exit)> {
     let format = match parsed.last("output-as") {
         None | Some("text") => Format::Text(style),
         Some("xml") => Format::Xml,
+        Some("json") if parsed.has("why") => Format::Json,
         Some("none") => Format::None,
         Some(other) => {
             let text = format!("Error creating output format {other}: Unknown output format");
@@ -265,7 +270,7 @@ fn options(parsed: &Parsed, format: Format, repeat: u32) -> Options {
 
 #[cfg(test)]
 mod tests {
-    use super::{Request, Source, read};
+    use super::{Exit, Format, Request, Source, read};
 
     fn options(line: &str) -> Box<super::Options> {
         let words: Vec<String> = line.split(' ').map(String::from).collect();
@@ -290,5 +295,12 @@ mod tests {
         assert_eq!(implied("-x a -s"), (true, false));
         assert_eq!(implied("-x a -G g"), (true, false));
         assert_eq!(implied("-x a -F a_start_0@n=1"), (true, true));
+    }
+
+    #[test]
+    fn only_reasons_have_a_form_in_json() {
+        assert_eq!(options("-x a --why --output-as=json").format, Format::Json);
+        let words = ["-x", "a", "-s", "--output-as=json"].map(String::from);
+        assert!(matches!(read(&words), Err((_, Exit::NO_SUCH))));
     }
 }

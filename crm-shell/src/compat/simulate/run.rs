@@ -318,6 +318,7 @@ fn show_reasons(cluster: &Cluster, output: &mut Output<'_>) {
     let resources = cluster.top.iter().filter(|&&rsc| !cluster[rsc].orphan);
     let resources: Vec<_> = resources.map(|&rsc| explain::resource(cluster, rsc)).collect();
     let nodes: Vec<_> = cluster.node_order.iter().map(|&n| explain::node(cluster, n)).collect();
+    output.json(&serde_json::json!({ "nodes": nodes, "resources": resources }));
     let mut list = Element::new("reasons");
     for node in &nodes {
         list.push(explanation("node", &node.node, &node.to_string()));

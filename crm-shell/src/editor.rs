@@ -382,7 +382,8 @@ pub fn commit(session: &mut Session, force: bool) -> Outcome {
 pub fn flush(session: &mut Session) -> Outcome {
     let Some(editor) = &mut session.editor else { return Ok(()) };
     let Some(pending) = editor.pending.take() else { return Ok(()) };
-    if pending.root() != editor.start.root() {
+    let schema = pending.schema_name() != editor.start.schema_name();
+    if schema || pending.root() != editor.start.root() {
         // If this fails, what was typed is still in `now`: the user may look, and try again.
         write(session, &pending)?;
     }
@@ -427,6 +428,9 @@ fn write(session: &mut Session, pending: &Configuration) -> Outcome {
     let mut wanted = pending.root().clone();
     let command = summary(&start, pending);
     for _ in 0..ATTEMPTS {
+        if pending.schema_name() != start.schema_name() {
+            base.set_attr("validate-with", pending.schema_name());
+        }
         match session.access.commit(&base, &wanted, &command) {
             Ok(()) => return Ok(()),
             Err(AccessError::Stale(_)) => {}

@@ -223,3 +223,21 @@ fn a_no_and_a_clash_change_nothing_and_keep_what_was_typed() {
     assert!(!has(&FileAccess::new(path).cib().unwrap(), "mine"));
     assert_eq!(one.editor.as_ref().map(|e| e.changes()), Some(2));
 }
+
+#[test]
+fn a_schema_that_is_chosen_is_in_force_after_the_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cib.xml");
+    std::fs::write(&path, CIB).unwrap();
+    let schema = || {
+        let cib = crm_core::cib::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        cib.attr("validate-with").map(str::to_string)
+    };
+    let mut one = session(&path);
+    run(&mut one, "configure schema pacemaker-3.2");
+    run(&mut one, "configure commit");
+    assert_eq!(schema().as_deref(), Some("pacemaker-3.2"));
+    run(&mut one, "configure upgrade force");
+    run(&mut one, "configure commit");
+    assert_eq!(schema().as_deref(), Some("pacemaker-3.9"));
+}

@@ -134,6 +134,7 @@ impl Access for LiveAccess {
             change: Some(proto::commit_request::Change::Configuration(configuration.to_string())),
             author: std::env::var("USER").unwrap_or_else(|_| "root".into()),
             command: command.into(),
+            schema: base.attr("validate-with").unwrap_or_default().into(),
         };
         self.call(REQUEST_TIMEOUT, async |c| c.commit(request).await.map(drop))
     }

@@ -88,7 +88,8 @@ pub trait Access {
 
     /// Replaces the configuration, provided that the one in force is still that of `base`.
     ///
-    /// `configuration` is the new `configuration` element; `command` is kept with the commit.
+    /// `configuration` is the new `configuration` element, valid in the schema that `base` names,
+    /// which may be another one than was read; `command` is kept with the commit.
     ///
     /// # Errors
     /// [`AccessError::Stale`] if somebody committed since `base` was read; see [`AccessError`].

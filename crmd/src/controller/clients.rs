@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crm_core::cib::attributes::{AttributeChange, set_attribute, value_of};
+use crm_core::cib::schema::Schema;
 use crm_core::cib::{Element, Patch, Version, parse};
 use crm_messaging::group::NodeId;
 use crm_messaging::proto;
@@ -267,6 +268,12 @@ impl Controller {
                 }
                 let mut cib = self.replica.cib().clone();
                 *cib.child_or_insert("configuration") = new;
+                if !request.schema.is_empty() {
+                    if Schema::named(&request.schema).is_none() {
+                        return Err(format!("there is no schema '{}'", request.schema));
+                    }
+                    cib.set_attr("validate-with", &request.schema);
+                }
                 Ok(cib)
             }
         }

@@ -179,10 +179,10 @@ fn primitive(id: &str) -> Request {
          position='0'><primitive id='{id}' class='lsb' type='x'/></change></diff>"
     ));
     Request::Commit(Box::new(proto::CommitRequest {
-        base: None,
         change: Some(change),
         author: "root".into(),
         command: "test".into(),
+        ..proto::CommitRequest::default()
     }))
 }
 
@@ -381,6 +381,26 @@ fn a_stale_base_and_nonsense_are_refused() {
     n.client(2, Request::Commit(Box::new(proto::CommitRequest { change, ..Default::default() })));
     n.client(3, Request::QueryCib { section: "nowhere".into() });
     assert_eq!(n.done(), ["refuse 1 Stale", "refuse 2 Invalid", "refuse 3 NotFound"]);
+}
+
+#[test]
+fn a_commit_may_bring_another_schema() {
+    let mut n = at_rest();
+    let configuration = n.controller.replica().cib().child("configuration").unwrap().to_string();
+    let change = Some(proto::commit_request::Change::Configuration(configuration));
+    let commit = |schema: &str| {
+        let (schema, change) = (schema.to_string(), change.clone());
+        let request = proto::CommitRequest { schema, change, ..Default::default() };
+        Request::Commit(Box::new(request))
+    };
+    n.client(1, commit("pacemaker-3.99"));
+    assert_eq!(n.done(), ["refuse 1 Invalid"]);
+    n.client(2, commit("pacemaker-3.2"));
+    n.done();
+    assert_eq!(n.controller.replica().cib().attr("validate-with"), Some("pacemaker-3.2"));
+    n.client(3, commit(""));
+    n.done();
+    assert_eq!(n.controller.replica().cib().attr("validate-with"), Some("pacemaker-3.2"));
 }
 
 #[test]

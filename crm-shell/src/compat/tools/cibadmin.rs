@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io::Read;
 use std::process::ExitCode;
 
-use crm_core::cib::{Element, Patch, Version, parse};
+use crm_core::cib::{Element, Patch, Version, parse, upgrade_fully};
 use crm_lrm::BuiltIn;
 use md5::{Digest, Md5};
 
@@ -29,7 +29,7 @@ const CIBADMIN: Tool = Tool {
                 opt('d', "delete-all", Value::None, "Delete everything that --xpath selects"),
                 opt('P', "patch", Value::None, "Apply a patch"),
                 opt('E', "erase", Value::None, "Empty the configuration"),
-                opt('u', "upgrade", Value::None, "Say that the newest schema is in force"),
+                opt('u', "upgrade", Value::None, "Bring the document to the newest schema"),
                 opt('B', "bump", Value::None, "Raise the epoch"),
                 opt('a', "empty", Value::Optional("SCHEMA"), "Print an empty CIB"),
                 opt('5', "md5-sum", Value::None, "Print the digest that is kept on disk"),
@@ -146,7 +146,13 @@ fn work(run: &mut Run<'_>) -> Done {
                 .unwrap_or_else(|| Element::new("configuration"));
             Ok(())
         }
-    } else if asked("bump") || asked("upgrade") {
+    } else if asked("upgrade") {
+        |_, cib| {
+            *cib = upgrade_fully(cib)
+                .map_err(|error| Failure::new(Exit::CONFIG, error.to_string()))?;
+            Ok(())
+        }
+    } else if asked("bump") {
         |_, _| Ok(())
     } else {
         return Ok(CIBADMIN.usage(run));

@@ -299,7 +299,11 @@ impl Run<'_> {
             .child("configuration")
             .cloned()
             .unwrap_or_else(|| Element::new("configuration"));
-        self.access.commit(base, &configuration, command).map_err(|error| match error {
+        let mut base = base.clone();
+        if let Some(schema) = changed.attr("validate-with") {
+            base.set_attr("validate-with", schema);
+        }
+        self.access.commit(&base, &configuration, command).map_err(|error| match error {
             AccessError::Invalid(why) => self.invalid(&why),
             other => other.into(),
         })

@@ -640,7 +640,7 @@ impl World {
             change: Some(proto::commit_request::Change::Configuration(configuration)),
             author: "root".into(),
             command: "test".into(),
-            base: None,
+            ..proto::CommitRequest::default()
         };
         self.replies.clear();
         let request = Request::Commit(Box::new(request));

@@ -5,6 +5,7 @@
 //! time, and tries again as long as the plan wants the node fenced. Jobs run beside transitions:
 //! an abort does not wait for them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crm_core::transition::{Action, Ending};
@@ -264,7 +265,7 @@ impl Controller {
         let cib = self.replica.cib().clone();
         let timeout =
             property(&cib, "stonith-timeout").and_then(milliseconds).unwrap_or(STONITH_TIMEOUT_MS);
-        let members: std::collections::BTreeMap<NodeId, String> = self
+        let members: BTreeMap<NodeId, String> = self
             .view
             .iter()
             .flat_map(|v| v.members.iter())
@@ -377,6 +378,7 @@ impl Controller {
             }
         }
         self.testify();
+        let is_old = outcome.success && self.was_before_a_return(outcome.job);
         let Some(job) = self.job_mut(outcome.job) else { return };
         let device = job.attempts.get(job.at.0).and_then(|a| a.get(job.at.1));
         let expected = matches!(job.state, State::Running(_))
@@ -385,6 +387,11 @@ impl Controller {
             });
         if !expected {
             return;
+        }
+        if is_old {
+            job.at = (0, 0, 0);
+            job.state = State::Due;
+            return self.ask_device(outcome.job);
         }
         // Of the devices that unfence, those that do not know the target have nothing to do.
         let spared = outcome.not_mine && job.action == "on" && device.is_some_and(|d| d.unfences);
@@ -455,7 +462,7 @@ impl Controller {
     }
 
     /// Whoever joins has its fencing behind it.
-    pub(super) fn note_back(&mut self, joined: &std::collections::BTreeSet<NodeId>) {
+    pub(super) fn note_back(&mut self, joined: &BTreeSet<NodeId>) {
         let names: Vec<String> = joined.iter().map(|&node| self.name_of(node)).collect();
         for seen in self.witnessed.values_mut() {
             seen.back |= names.contains(&seen.target);
@@ -466,6 +473,15 @@ impl Controller {
     /// the node has come back since, nor if nothing is known of the order.
     pub(super) fn still_in_view(&self, target: &str) -> bool {
         self.witnessed.values().any(|w| w.target == target && !w.back)
+    }
+
+    /// Whether the target of a job of ours has come back after the order and is gone again: what
+    /// the device did says nothing about the life that it has lost now (R3).
+    fn was_before_a_return(&self, job: u64) -> bool {
+        let Some(seen) = self.witnessed.get(&(self.settings.local, job)) else { return false };
+        let members = self.view.iter().flat_map(|view| &view.members);
+        let target = self.node_named(&seen.target);
+        seen.back && members.copied().all(|member| Some(member) != target)
     }
 
     /// A coordinator that was itself the target cannot record its own fencing, nor can one that

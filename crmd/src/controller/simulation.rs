@@ -132,6 +132,27 @@ fn who_is_back_before_its_device_has_answered_is_fenced_once_and_stays() {
 }
 
 #[test]
+fn who_is_lost_again_before_its_device_has_answered_is_fenced_again() {
+    for seed in 41..47 {
+        let mut w = world(3, seed, true);
+        let victim = NodeId(3);
+        w.reboots_at_once = true;
+        w.ask_fencing(victim);
+        while w.fencings == 0 {
+            w.run_for(5);
+        }
+        // It is back, the device's answer is on its way.
+        w.reboots_at_once = false;
+        w.run_for(100);
+        assert!(w.is_up(victim));
+        w.crash(victim);
+        w.rest();
+        assert_eq!(w.fencings, 2, "seed {seed}");
+        w.all_run_once(&["a", "b", "c", "d"]);
+    }
+}
+
+#[test]
 fn who_comes_back_a_moment_later_is_not_fenced() {
     let mut w = world(3, 9, true);
     w.scatter();

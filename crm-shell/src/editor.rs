@@ -441,7 +441,8 @@ fn write(session: &mut Session, pending: &Configuration) -> Outcome {
         }
         let fresh = session.access.cib()?;
         let theirs = Configuration::new(&fresh);
-        if theirs.root() == pending.root() {
+        let same_schema = theirs.schema_name() == pending.schema_name();
+        if same_schema && theirs.root() == pending.root() {
             session.note("an earlier commit of this, which was not answered, is in force");
             return Ok(());
         }

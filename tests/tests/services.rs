@@ -299,10 +299,10 @@ fn adoption(s: &Stage) -> Result<(), Failed> {
 
     // A new boot has nothing to adopt: the services go elsewhere after fencing.
     s.lab.power_off("n2")?;
+    s.until("n2 is fenced", || switched().iter().any(|e| e.host == "n2"))?;
     s.rest(&["n1", "n3"])?;
-    expect(switched().iter().any(|e| e.host == "n2"), "n2 was not fenced")?;
     let running = |host| services(s, host).0.len();
-    expect(running("n1") + running("n3") == 1, "nginx does not run elsewhere")?;
+    s.until("nginx runs elsewhere, once", || running("n1") + running("n3") == 1)?;
     s.lab.power_on("n2")?;
     s.rest(&THREE)?;
     expect(services(s, "n2") == (Vec::new(), Vec::new()), "the new boot runs services")

@@ -618,6 +618,35 @@ impl Controller {
         self.replan("a node takes no orders");
     }
 
+    /// The recurring operations of a resource on a node have ended without a result: its history was
+    /// forgotten, or an operation that changes its state was ordered. What the transition waits for
+    /// of them will not come.
+    pub(super) fn recurring_ended(&mut self, node: NodeId, resource: &str, reason: &str) {
+        let name = self.name_of(node);
+        let Some(running) = self.duty.as_mut().and_then(|d| d.running.as_mut()) else { return };
+        let concerned = |a: &Action| {
+            a.kind == ActionKind::RscOp
+                && a.operation != "cancel"
+                && a.interval_ms() > 0
+                && a.resource.as_ref().is_some_and(|r| r.id == resource)
+                && a.node.as_ref().is_some_and(|n| n.name == name)
+        };
+        let graph = running.executor.graph();
+        let ended: Vec<ActionIx> = running
+            .executor
+            .in_flight()
+            .filter(|ix| graph.get(*ix).is_some_and(concerned))
+            .collect();
+        if ended.is_empty() {
+            return;
+        }
+        for ix in ended {
+            running.deadlines.remove(&ix);
+            running.executor.finish(ix, Ending::Failed);
+        }
+        self.replan(reason);
+    }
+
     /// An action that only changes the document has been executed.
     pub(super) fn finish_by_key(&mut self, key: &str) {
         let Some(key) = TransitionKey::parse(key) else { return };

@@ -186,6 +186,10 @@ impl Controller {
             return self.order_refused(&order.key);
         }
         self.replica.update_status(|cib| history::record_order(cib, node, &name, &order));
+        if history::ends_recurring(&order) {
+            let reason = format!("{} ends what recurs", order.operation_key);
+            self.recurring_ended(node, &order.resource, &reason);
+        }
         if node == self.settings.local {
             self.carry_out(order);
         }
@@ -286,11 +290,12 @@ impl Controller {
                 }
             }
         });
-        for (node, id) in &cleaned {
-            if *node == self.settings.local && !forget.counts_only {
+        for (node, id) in cleaned.iter().filter(|_| !forget.counts_only) {
+            if *node == self.settings.local {
                 self.out.push(Effect::CancelAll { resource: id.clone() });
                 self.local.forget_recurring(id);
             }
+            self.recurring_ended(*node, id, "the history has been cleaned up");
         }
         let text = |(node, id): &(NodeId, String)| format!("{id} on {}", self.name_of(*node));
         let cleaned: Vec<String> = cleaned.iter().map(text).collect();

@@ -49,6 +49,12 @@ pub fn is_recorded(operation: &str) -> bool {
     !matches!(operation, "cancel" | "delete" | "notify" | "meta-data" | "do_shutdown")
 }
 
+/// Whether an operation changes the resource's state, and so ends the recurring ones: the executor
+/// cancels them, their entries go, and their late results are nobody's.
+pub fn ends_recurring(order: &Order) -> bool {
+    order.interval_ms == 0 && is_recorded(&order.operation) && order.operation != "monitor"
+}
+
 /// Whether a result is a failure: the executor could not run it, or it ended other than expected.
 pub fn is_failure(result: &OpResult) -> bool {
     let target = TransitionKey::parse(&result.key).map_or(0, |k| k.target_rc);
@@ -78,16 +84,13 @@ pub fn pending(cib: &Element, node: NodeId) -> impl Iterator<Item = &Element> {
 }
 
 /// Notes that an operation has been ordered (`record-pending`, which is on by default).
-///
-/// An operation that changes the resource's state ends the recurring ones: the executor cancels
-/// them, and their entries go.
 pub fn record_order(cib: &mut Element, node: NodeId, name: &str, order: &Order) {
     if !is_recorded(&order.operation) {
         return;
     }
     let Some(agent) = &order.agent else { return };
     let resource = resource_mut(cib, node, name, &order.resource, agent);
-    if order.interval_ms == 0 && order.operation != "monitor" {
+    if ends_recurring(order) {
         resource.retain(|op| op.attr("interval").is_none_or(|i| i == "0") || is_last_failure(op));
     }
     let id = match order.interval_ms {

@@ -83,11 +83,7 @@ impl Controller {
                     order.params.retain(|name, _| is_meta(name));
                     order.params.extend(known.iter().map(|(n, v)| (n.clone(), v.clone())));
                 }
-                if order.interval_ms == 0
-                    && order.operation != "monitor"
-                    && order.operation != "notify"
-                {
-                    // The executor cancels them, too; their late results are nobody's.
+                if history::ends_recurring(&order) {
                     self.local.forget_recurring(&order.resource);
                 }
                 self.out.push(Effect::Execute(Box::new(operation_of(&order))));

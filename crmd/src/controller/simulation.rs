@@ -372,6 +372,31 @@ fn a_failed_service_is_recovered_and_counted() {
 }
 
 #[test]
+fn a_clean_up_at_any_moment_does_not_keep_the_cluster_from_acting() {
+    for seed in 1..9 {
+        let mut w = world(3, seed, true);
+        for round in 0..40 {
+            // Something is under way: a recovery, or probes and monitors after a clean-up.
+            if w.random(2) == 0 {
+                w.break_resource("a");
+            }
+            let asked = NodeId(1 + u32::try_from(w.random(3)).unwrap());
+            let resource = ["", "a", "b", "c"][usize::try_from(w.random(4)).unwrap()];
+            let failed_only = w.random(3) == 0;
+            w.clean_up(asked, resource, failed_only);
+            let pause = w.random(60);
+            w.run_for(pause);
+            w.clean_up(asked, resource, false);
+            // The monitor of `a` is due within a second; an agent takes at most 40 ms.
+            w.run_for(3_000);
+            let state = w.coordinator().state_reply();
+            assert!(state.idle, "seed {seed}, round {round}: {}", state.controller);
+            w.all_run_once(&["a", "b", "c", "d"]);
+        }
+    }
+}
+
+#[test]
 fn the_configuration_survives_the_loss_of_all_nodes_at_once() {
     let mut w = world(3, 5, true);
     let before = w.configuration();

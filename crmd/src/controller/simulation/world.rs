@@ -660,6 +660,18 @@ impl World {
         self.feed(node, Input::Client { id: RequestId(2), request: Request::Fence(request) });
     }
 
+    /// A client of a node has history forgotten; an empty `resource` means every one.
+    pub fn clean_up(&mut self, node: NodeId, resource: &str, failed_only: bool) {
+        let request = proto::CleanupRequest {
+            resource: resource.into(),
+            failed_only,
+            ..proto::CleanupRequest::default()
+        };
+        self.number += 1;
+        let id = RequestId(self.number);
+        self.feed(node, Input::Client { id, request: Request::Cleanup(request) });
+    }
+
     // --- what is ---------------------------------------------------------------------------
 
     pub fn running(&self, resource: &str) -> usize {

@@ -288,7 +288,7 @@ fn moon_phase(year: i64, year_day: i64) -> i64 {
     ((((year_day + epact) * 6 + 11) % 177) / 22) & 7
 }
 
-fn parse_range(text: &str) -> Option<(i64, i64)> {
+pub(super) fn parse_range(text: &str) -> Option<(i64, i64)> {
     match text.split_once('-') {
         None => parse_int(text).map(|n| (n, n)),
         Some(("", high)) => Some((i64::MIN, parse_int(high)?)),

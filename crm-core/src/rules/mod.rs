@@ -3,6 +3,7 @@
 
 mod date;
 mod eval;
+mod flaws;
 mod parse;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use date::{Amounts, DateSpec, Moment, parse_duration};
 pub(crate) use eval::expand;
 pub use eval::{AgentName, Context, Lookup, Outcome, any_passes};
+pub use flaws::{Flaw, flaws};
 
 /// A parsed rule (I-193).
 #[derive(Clone, Debug)]

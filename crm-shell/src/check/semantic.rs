@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crm_core::cib::Element;
+use crm_core::rules::flaws;
 
 use crate::agents::{Agents, Metadata};
 use crate::configuration::{Configuration, Object, milliseconds};
@@ -25,7 +26,7 @@ pub struct Context<'a> {
 
 /// Everything that is wrong with one object.
 pub fn check(context: &mut Context<'_>, object: &Object<'_>) -> Vec<Finding> {
-    match object.kind {
+    let mut out = match object.kind {
         Kind::Primitive | Kind::Template => primitive(context, object),
         Kind::Group => unknown_meta(object, &[RESOURCE_META, GROUP_META]),
         Kind::Clone | Kind::Master => unknown_meta(object, &[RESOURCE_META, CLONE_META]),
@@ -39,7 +40,13 @@ pub fn check(context: &mut Context<'_>, object: &Object<'_>) -> Vec<Finding> {
         }
         Kind::Fencing => fencing(context.configuration, object),
         _ => Vec::new(),
-    }
+    };
+    out.extend(
+        flaws(object.element).into_iter().map(|flaw| {
+            Finding::warning(format!("{}: {}", object.id, flaw.text)).about(flaw.value)
+        }),
+    );
+    out
 }
 
 fn unknown_meta(object: &Object<'_>, known: &[&[&str]]) -> Vec<Finding> {

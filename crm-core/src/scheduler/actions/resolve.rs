@@ -15,58 +15,78 @@ use super::request::op;
 
 /// Turns all orderings into links, in order of creation.
 pub(super) fn resolve(cluster: &mut Cluster) {
-    for (i, ordering) in std::mem::take(&mut cluster.orderings).into_iter().enumerate() {
-        resolve_one(cluster, OrderingIx::next(i), &ordering);
-        cluster.orderings.push(ordering);
+    // No new ordering comes of it, and there are too many of them for a second copy.
+    let orderings = std::mem::take(&mut cluster.orderings);
+    let mut found = Sides::default();
+    for (i, ordering) in orderings.iter().enumerate() {
+        resolve_one(cluster, OrderingIx::next(i), ordering, &mut found);
     }
+    cluster.orderings = orderings;
 }
 
-fn resolve_one(cluster: &mut Cluster, ix: OrderingIx, ordering: &Ordering) {
-    let firsts = match &ordering.first {
-        OrderSide::Action(ix) => vec![*ix],
-        OrderSide::Key(rsc, key) => {
-            let found = oldest_first(cluster, *rsc, key);
-            if found.is_empty() { stand_in(cluster, *rsc, key, &ordering.then) } else { found }
-        }
-    };
-    for first in firsts {
-        let (thens, owner) = match &ordering.then {
-            OrderSide::Action(ix) => (vec![*ix], cluster[*ix].rsc),
-            OrderSide::Key(rsc, key) => (oldest_first(cluster, *rsc, key), Some(*rsc)),
-        };
+/// The actions on both sides of one ordering after the other.
+#[derive(Default)]
+struct Sides {
+    firsts: Vec<ActionIx>,
+    thens: Vec<ActionIx>,
+}
+
+fn resolve_one(cluster: &mut Cluster, ix: OrderingIx, ordering: &Ordering, found: &mut Sides) {
+    let Sides { firsts, thens } = found;
+    fill(firsts, cluster, &ordering.first);
+    if let (OrderSide::Key(rsc, key), true) = (&ordering.first, firsts.is_empty()) {
+        firsts.extend(stand_in(cluster, *rsc, key, &ordering.then));
+    }
+    if firsts.is_empty() {
+        return;
+    }
+    fill(thens, cluster, &ordering.then);
+    let owner = owner(cluster, &ordering.then);
+    for &first in &*firsts {
         let action = &cluster[first];
         let mut flags = ordering.flags;
         if owner.is_some() && action.rsc == owner && action.marks.has(Marks::DANGLE) {
             flags = flags.without(OrderFlags::THEN_REQ);
         }
-        for then in thens {
+        for &then in &*thens {
             link(cluster, Relation::Ordering(ix), first, then, flags);
         }
     }
 }
 
-/// The actions of a resource with this key, oldest first.
-fn oldest_first(cluster: &Cluster, rsc: RscIx, key: &Key) -> Vec<ActionIx> {
-    cluster[rsc].actions.iter().copied().filter(|&a| cluster[a].key == *key).collect()
+/// Puts the actions that a side means into `found`, those of a key oldest first.
+fn fill(found: &mut Vec<ActionIx>, cluster: &Cluster, side: &OrderSide) {
+    found.clear();
+    match side {
+        OrderSide::Action(ix) => found.push(*ix),
+        OrderSide::Key(rsc, key) => {
+            let actions = cluster[*rsc].actions.iter().copied();
+            found.extend(actions.filter(|&a| cluster[a].key == *key));
+        }
+    }
+}
+
+/// The resource that a side belongs to.
+fn owner(cluster: &Cluster, side: &OrderSide) -> Option<RscIx> {
+    match side {
+        OrderSide::Action(ix) => cluster[*ix].rsc,
+        OrderSide::Key(rsc, _) => Some(*rsc),
+    }
 }
 
 /// A first side that nobody asked for: made without a node, unless it is beside the point
 ///
-fn stand_in(cluster: &mut Cluster, rsc: RscIx, key: &Key, then: &OrderSide) -> Vec<ActionIx> {
-    let then_rsc = match then {
-        OrderSide::Action(ix) => cluster[*ix].rsc,
-        OrderSide::Key(rsc, _) => Some(*rsc),
-    };
-    let Key::Op(task, interval) = key else { return Vec::new() };
+fn stand_in(cluster: &mut Cluster, rsc: RscIx, key: &Key, then: &OrderSide) -> Option<ActionIx> {
+    let Key::Op(task, interval) = key else { return None };
     let beside = match task {
         Task::Stop => state(cluster, rsc) == Role::Stopped,
         Task::Demote => state(cluster, rsc) == Role::Unpromoted,
         _ => false,
     };
-    if then_rsc == Some(rsc) || beside {
-        return Vec::new();
+    if owner(cluster, then) == Some(rsc) || beside {
+        return None;
     }
-    vec![op(cluster, rsc, task.clone(), *interval, None, true)]
+    Some(op(cluster, rsc, task.clone(), *interval, None, true))
 }
 
 /// links that would contradict themselves.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crm_core::cib::schema::validate;
 use crm_core::cib::{Element, needs_upgrade, parse, upgrade};
-use crm_core::rules::Moment;
+use crm_core::rules::{Moment, flaws};
 use crm_core::scheduler::model::Severity;
 use crm_core::scheduler::{self, Input};
 use crm_lrm::BuiltIn;
@@ -107,6 +107,9 @@ fn verify(run: &mut Run<'_>) -> Done {
     }
     let messages = &cluster.messages;
     if run.options.has("verbose") {
+        for flaw in cib.child("configuration").into_iter().flat_map(flaws) {
+            run.out.error(&format!("'{}': {}", flaw.id, flaw.text));
+        }
         for message in messages.iter().filter(|m| m.severity != Severity::Notice) {
             run.out.error(&message.text);
         }

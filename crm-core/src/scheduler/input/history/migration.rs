@@ -54,28 +54,43 @@ impl Reader<'_> {
         if self.moved_since(cluster, id, node, than, same_node) {
             return true;
         }
-        let history = node.and_then(|n| self.find(cluster, id, n));
-        history.is_some_and(|h| {
-            h.ops.iter().any(|op| {
-                op.task == Some(Task::Monitor)
-                    && op.rc == rc::NOT_RUNNING
-                    && op.status == status::DONE
-                    && compare(op, than, same_node) == Ordering::Greater
-            })
+        let monitor = self.only(cluster, id, node, |op| op.task == Some(Task::Monitor));
+        monitor.is_some_and(|op| {
+            op.rc == rc::NOT_RUNNING
+                && op.status == status::DONE
+                && compare(op, than, same_node) == Ordering::Greater
         })
     }
 
-    /// The other half of a migration, as recorded on `node`.
-    fn partner(
+    /// The entry of a kind on `node`. If there are several, the reference takes none of them.
+    fn only<'c>(
         &self,
-        cluster: &Cluster,
+        cluster: &'c Cluster,
         id: &str,
         node: Option<NodeIx>,
-        task: &Task,
-        matches: impl Fn(&HistoryOp) -> bool,
-    ) -> Option<HistoryOp> {
+        wanted: impl Fn(&HistoryOp) -> bool,
+    ) -> Option<&'c HistoryOp> {
         let history = node.and_then(|n| self.find(cluster, id, n))?;
-        history.ops.iter().find(|op| op.task.as_ref() == Some(task) && matches(op)).cloned()
+        let mut found = history.ops.iter().filter(|op| wanted(op));
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The `migrate_from` that ends a migration between these two, with any result.
+    fn arrival(&self, cluster: &Cluster, id: &str, ends: &Ends) -> Option<HistoryOp> {
+        let wanted = |op: &HistoryOp| {
+            op.task == Some(Task::MigrateFrom)
+                && op.rare().migrate_source.as_ref() == Some(&ends.source_name)
+        };
+        self.only(cluster, id, ends.target, wanted).cloned()
+    }
+
+    /// The `migrate_to` that begins a migration between these two, with any result.
+    fn departure(&self, cluster: &Cluster, id: &str, ends: &Ends) -> Option<HistoryOp> {
+        let wanted = |op: &HistoryOp| {
+            op.task == Some(Task::MigrateTo)
+                && op.rare().migrate_target.as_ref() == Some(&ends.target_name)
+        };
+        self.only(cluster, id, ends.source, wanted).cloned()
     }
 
     /// I-153
@@ -88,9 +103,7 @@ impl Reader<'_> {
         }
         let id = cluster[rsc].id.clone();
         let source_moved = self.moved_since(cluster, &id, ends.source, &op, true);
-        let from = self.partner(cluster, &id, ends.target, &Task::MigrateFrom, |o| {
-            named(&o.rare().migrate_source, &ends.source_name)
-        });
+        let from = self.arrival(cluster, &id, &ends);
         if from.is_some() && source_moved {
             return;
         }
@@ -99,7 +112,7 @@ impl Reader<'_> {
         if source_moved && target_newer {
             return;
         }
-        if from.as_ref().is_some_and(|f| f.rc == rc::OK && f.status == status::DONE) {
+        if from.as_ref().is_some_and(succeeded) {
             cluster[rsc].role = Role::Stopped;
             cluster[rsc].dangling.insert(0, node);
             let ground = entry.ground(Remark::Migration);
@@ -143,9 +156,8 @@ impl Reader<'_> {
         }
         let id = cluster[rsc].id.clone();
         cluster[rsc].role = Role::Started;
-        let from = self.partner(cluster, &id, ends.target, &Task::MigrateFrom, |o| {
-            named(&o.rare().migrate_source, &ends.source_name)
-        });
+        // One that failed or is pending is itself newer state.
+        let from = self.arrival(cluster, &id, &ends).filter(succeeded);
         let known = ends.target.is_some_and(|t| self.known(cluster, &id, t));
         let reference = from.as_ref().unwrap_or(&op);
         let newer = self.newer_state(cluster, &id, ends.target, reference, from.is_some());
@@ -170,11 +182,7 @@ impl Reader<'_> {
         }
         let id = cluster[rsc].id.clone();
         cluster[rsc].role = Role::Started;
-        let to = self.partner(cluster, &id, ends.source, &Task::MigrateTo, |o| {
-            o.rc == rc::OK
-                && o.status == status::DONE
-                && named(&o.rare().migrate_target, &ends.target_name)
-        });
+        let to = self.departure(cluster, &id, &ends).filter(succeeded);
         let known = ends.source.is_some_and(|s| self.known(cluster, &id, s));
         let reference = to.as_ref().unwrap_or(&op);
         let newer = self.newer_state(cluster, &id, ends.source, reference, to.is_some());
@@ -205,9 +213,8 @@ fn ends(cluster: &Cluster, op: &HistoryOp) -> Option<Ends> {
     })
 }
 
-/// True if an entry names this node.
-fn named(recorded: &Option<Arc<str>>, node: &str) -> bool {
-    recorded.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(node))
+fn succeeded(op: &HistoryOp) -> bool {
+    op.rc == rc::OK && op.status == status::DONE
 }
 
 fn no_longer_migratable(cluster: &mut Cluster, rsc: RscIx) {

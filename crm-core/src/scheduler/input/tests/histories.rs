@@ -180,6 +180,24 @@ fn migrations() {
 }
 
 #[test]
+fn what_the_target_says_of_a_failed_departure() {
+    // I-154: only an arrival that succeeded is the other half; any other is newer state.
+    let departed = |entries: &[(&str, u32, i32, i32, i32)]| {
+        let n1 = history("A", &[("migrate_to", 0, 1, 0, 4)])
+            .replace("<lrm_rsc_op", "<lrm_rsc_op last-rc-change='100'");
+        let n2 = history("A", entries).replace("<lrm_rsc_op", "<lrm_rsc_op last-rc-change='200'");
+        let cluster = migration(&n1, Some(&n2));
+        let a = &cluster[rsc(&cluster, "A")];
+        a.active_on.iter().map(|n| cluster[*n].name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(departed(&[("monitor", 0, 7, 7, 0), ("migrate_from", 0, 1, 0, 4)]), ["n1", "n2"]);
+    assert_eq!(departed(&[("monitor", 0, 7, 7, 0), ("migrate_from", 0, 193, 0, -1)]), ["n1"]);
+    // One monitor that found nothing is newer state, of two neither counts.
+    assert_eq!(departed(&[("monitor", 0, 7, 7, 0)]), ["n1"]);
+    assert_eq!(departed(&[("monitor", 0, 7, 7, 0), ("monitor", 10, 7, 7, 0)]), ["n2", "n1"]);
+}
+
+#[test]
 fn several_active_nodes() {
     // I-165
     let both = |value: &str| {

@@ -154,7 +154,7 @@ pub(super) fn create_around(cluster: &mut Cluster, rsc: RscIx, instances: &[RscI
     }
     let cloned = cluster[rsc].clone_data().is_some();
     if cloned {
-        notify::create_pseudo(cluster, rsc, Some(start), running, &Task::Start);
+        notify::create_pseudo(cluster, rsc, start, running, &Task::Start);
     }
     let stop = around(cluster, rsc, Task::Stop, all.stopping, true);
     let stopped = around(cluster, rsc, Task::Stopped, all.stopping, true);
@@ -163,7 +163,7 @@ pub(super) fn create_around(cluster: &mut Cluster, rsc: RscIx, instances: &[RscI
         cluster[stop].marks.set(Marks::MIGRATE_RUNNABLE);
     }
     if cloned {
-        notify::create_pseudo(cluster, rsc, Some(stop), stopped, &Task::Stop);
+        notify::create_pseudo(cluster, rsc, stop, stopped, &Task::Stop);
         notify::order_tasks(cluster, rsc, &Task::Stop, &Task::Start);
     }
 }
@@ -247,7 +247,7 @@ fn create_roles(cluster: &mut Cluster, clone: RscIx) {
         let first = around(cluster, clone, task.clone(), part, true);
         let complete = around(cluster, clone, done, part, true);
         cluster[complete].priority = COMPLETED;
-        notify::create_pseudo(cluster, clone, Some(first), complete, &task);
+        notify::create_pseudo(cluster, clone, first, complete, &task);
     }
     notify::order_tasks(cluster, clone, &Task::Stop, &Task::Promote);
     notify::order_tasks(cluster, clone, &Task::Start, &Task::Promote);

@@ -9,7 +9,6 @@ use crate::scheduler::model::{
 use crate::transition::{Action, ActionKind, AgentRef, Mark, ResourceRef};
 
 use super::emit::{host_of, id, node_ref};
-use super::primitive::current_node;
 use super::remote;
 use super::request::key_text;
 
@@ -203,7 +202,7 @@ fn address_host(cluster: &Cluster, rsc: RscIx) -> Option<String> {
     if cluster.params(rsc, None).get("addr") != Some("#uname") {
         return None;
     }
-    let host = cluster[container].assigned.or_else(|| current_node(cluster, container).0)?;
+    let host = cluster[container].assigned.or_else(|| cluster.current_node(container))?;
     Some(cluster[host].name.to_string())
 }
 

@@ -9,7 +9,6 @@ use crate::scheduler::model::{
 use crate::transition::{ActionId, Graph, GraphSettings, Mark, NodeRef, Presence};
 
 use super::describe::describe;
-use super::primitive::current_node;
 use super::request::node_action;
 use super::{notify, seen};
 
@@ -295,7 +294,7 @@ fn is_failed_unmanaged_stop(cluster: &Cluster, first: ActionIx, then: ActionIx) 
 
 /// The node that runs a guest node's container, for guests only.
 pub(super) fn host_of(cluster: &Cluster, node: NodeIx) -> Option<NodeIx> {
-    current_node(cluster, cluster.guest_container(node)?).0
+    cluster.current_node(cluster.guest_container(node)?)
 }
 
 /// The id that an action has in the graph.

@@ -4,7 +4,6 @@
 
 use crate::scheduler::model::{ActionIx, Cluster, Key, NodeIx, Role, RscIx, Task};
 
-use super::primitive::current_node;
 use super::request::{adopt_on_node, with_key};
 
 /// Gives actions without a node the one where the summary looks for them.
@@ -17,7 +16,7 @@ pub(super) fn settle(cluster: &mut Cluster) {
 }
 
 fn settle_primitive(cluster: &mut Cluster, rsc: RscIx) {
-    let (current, next) = (current_node(cluster, rsc).0, cluster[rsc].assigned);
+    let (current, next) = (cluster.current_node(rsc), cluster[rsc].assigned);
     let r = &cluster[rsc];
     if !r.managed || (current.is_none() && (next.is_none() || r.orphan)) {
         return;

@@ -51,17 +51,31 @@ fn points(cluster: &Cluster, rsc: RscIx, task: &Task) -> Points {
     }
 }
 
-/// the synchronisation points around `action` and its completion, if the resource
-/// wants notifications and does not have them yet.
+/// the synchronisation points around a task of a clone, once.
 pub(super) fn create_pseudo(
+    cluster: &mut Cluster,
+    clone: RscIx,
+    action: ActionIx,
+    complete: ActionIx,
+    task: &Task,
+) {
+    let done = cluster[complete].task.clone();
+    if find(cluster, clone, NotifyKind::Post, done).is_none() {
+        surround(cluster, clone, Some(action), complete, task);
+    }
+}
+
+/// The synchronisation points around `action` and its completion, if the resource wants
+/// notifications. Those that exist already, since the task completes in several ways, wait for
+/// this completion, too.
+fn surround(
     cluster: &mut Cluster,
     rsc: RscIx,
     action: Option<ActionIx>,
     complete: ActionIx,
     task: &Task,
 ) {
-    let done = cluster[complete].task.clone();
-    if !cluster[rsc].notify || find(cluster, rsc, NotifyKind::Post, done).is_some() {
+    if !cluster[rsc].notify {
         return;
     }
     let mut pre_done = None;
@@ -420,10 +434,11 @@ fn add_variables(cluster: &mut Cluster, ix: ActionIx, variables: &[Variable]) {
     }
 }
 
-/// a stop that fencing does is told to the others after the fencing.
+/// a stop that fencing does is told to the others after the fencing: all of them, if the
+/// resource was active on several nodes that are fenced.
 pub(super) fn after_fencing(cluster: &mut Cluster, rsc: RscIx, stop: ActionIx, fence: ActionIx) {
     let Some(node) = cluster[stop].node else { return };
-    create_pseudo(cluster, rsc, None, fence, &Task::Stop);
+    surround(cluster, rsc, None, fence, &Task::Stop);
     let points = Points {
         post: find(cluster, rsc, NotifyKind::Post, Task::Fence),
         post_done: find(cluster, rsc, NotifyKind::ConfirmedPost, Task::Fence),

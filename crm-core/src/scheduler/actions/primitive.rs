@@ -29,20 +29,11 @@ struct Course {
     ground: Ground,
 }
 
-/// The preferred one among the active nodes (A-24.2, I-168), and how many there are: all, and
-/// those that are online and clean.
-pub(super) fn current_node(cluster: &Cluster, rsc: RscIx) -> (Option<NodeIx>, usize, usize) {
-    let r = &cluster[rsc];
+/// On how many nodes a resource is active: all, and those that are online and clean.
+fn count_active(cluster: &Cluster, rsc: RscIx) -> (usize, usize) {
+    let active = &cluster[rsc].active_on;
     let clean = |n: &&NodeIx| cluster[**n].online && !cluster[**n].unclean;
-    let clean_count = r.active_on.iter().filter(clean).count();
-    let source = r.partial_migration.map(|m| m.source).filter(|s| r.active_on.contains(s));
-    let current = source
-        .or_else(|| {
-            let preferred = r.active_on.iter().find(clean).copied();
-            preferred.filter(|_| !requires_fencing(cluster, rsc))
-        })
-        .or_else(|| r.active_on.first().copied());
-    (current, r.active_on.len(), clean_count)
+    (active.len(), active.iter().filter(clean).count())
 }
 
 /// All actions of a primitive.
@@ -52,7 +43,8 @@ pub(super) fn create(cluster: &mut Cluster, rsc: RscIx) {
         let next = if assigned.is_some() { Role::Started } else { Role::Stopped };
         cluster[rsc].next_role = next;
     }
-    let (current, all, clean) = current_node(cluster, rsc);
+    let current = cluster.current_node(rsc);
+    let (all, clean) = count_active(cluster, rsc);
     for source in cluster[rsc].dangling.clone() {
         let stop = op(cluster, rsc, Task::Stop, 0, Some(source), false);
         cluster[stop].marks.set(Marks::DANGLE);

@@ -7,7 +7,6 @@ use crate::scheduler::model::{
 
 use super::fencing::mark_for_fencing;
 use super::orderings::order_by;
-use super::primitive::current_node;
 
 /// What the connection to a remote node is good for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +27,7 @@ pub(super) enum Connection {
 pub(super) fn connection_state(cluster: &Cluster, node: NodeIx) -> Connection {
     let Some(connection) = cluster[node].connection else { return Connection::Unknown };
     let r = &cluster[connection];
-    let (current, _, _) = current_node(cluster, connection);
+    let current = cluster.current_node(connection);
     if r.next_role == Role::Stopped || r.assigned.is_none() {
         if current.is_some_and(|c| cluster[c].unclean) {
             return Connection::Failed;
@@ -157,7 +156,7 @@ fn order_on_remote(cluster: &mut Cluster, ix: ActionIx, node: NodeIx, connection
                 let reason = "resources are in unknown state and connection is unrecoverable";
                 mark_for_fencing(cluster, node, failed_ground, reason, false);
             }
-            let (current, _, _) = current_node(cluster, connection);
+            let current = cluster.current_node(connection);
             if state == Connection::Stopped && current.is_some() {
                 before_stop(cluster, ix, connection, OrderFlags::FIRST_RUNNABLE);
             } else {
@@ -202,7 +201,7 @@ pub(super) fn router(cluster: &Cluster, ix: ActionIx) -> Option<NodeIx> {
         return None;
     }
     let connection = cluster[node].connection?;
-    let (before, _, _) = current_node(cluster, connection);
+    let before = cluster.current_node(connection);
     let after = cluster[connection].assigned;
     let (Some(before), Some(after)) = (before, after) else { return before.or(after) };
     if before == after {

@@ -77,3 +77,38 @@ fn what_is_nowhere_is_drawn_where_the_summary_looks_for_it() {
     );
     assert!(drawn(&document, false, "migrate").is_empty());
 }
+
+#[test]
+fn both_fencings_come_before_the_word_of_what_they_stopped() {
+    // A-207
+    let state = |number: u32| {
+        let key = "1:1:0:00000000-0000-0000-0000-000000000000";
+        format!(
+            "<node_state id='{number}' uname='n{number}'><lrm id='{number}'><lrm_resources>\
+             <lrm_resource id='A' class='ocf' provider='heartbeat' type='Dummy'><lrm_rsc_op \
+             id='A_last_0' operation_key='A_start_0' operation='start' interval='0' call-id='1' \
+             rc-code='0' op-status='0' transition-key='{key}' transition-magic='0:0;{key}'/>\
+             </lrm_resource></lrm_resources></lrm></node_state>"
+        )
+    };
+    let document = format!(
+        "<cib have-quorum='1' crm_feature_set='3.16.1'><configuration><crm_config/><nodes>\
+         <node id='1' uname='n1'/><node id='2' uname='n2'/><node id='3' uname='n3'/></nodes>\
+         <resources><primitive id='F' class='stonith' type='x'/>\
+         <primitive id='A' class='ocf' provider='heartbeat' type='Dummy'><meta_attributes \
+         id='m'><nvpair id='m1' name='notify' value='true'/></meta_attributes></primitive>\
+         </resources><constraints/></configuration><status>{}{}<node_state id='3' uname='n3' \
+         in_ccm='true' crmd='online' join='member' expected='member'/></status></cib>",
+        state(1),
+        state(2)
+    );
+    let mut told = drawn(&document, false, "-> \"A_post_notify_stonith_0\"");
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "\"stonith 'reboot' n1\" -> \"A_post_notify_stonith_0\" [ style = bold]",
+            "\"stonith 'reboot' n2\" -> \"A_post_notify_stonith_0\" [ style = bold]",
+        ]
+    );
+}

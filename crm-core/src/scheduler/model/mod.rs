@@ -175,6 +175,22 @@ impl Cluster {
         self[node].is_remote() && !self.is_guest(node)
     }
 
+    /// The node that counts as the current one of a resource (P-12, A-24.2, I-168): the source of
+    /// a migration that is under way, else the first that is online and clean, or, where what is
+    /// not clean is fenced first, just the first.
+    pub fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
+        let r = &self[rsc];
+        let first = r.active_on.first().copied();
+        if let Some(migration) = r.partial_migration {
+            return r.active_on.iter().copied().find(|&n| n == migration.source).or(first);
+        }
+        if matches!(r.requires, Requires::Fencing | Requires::Unfencing) {
+            return first;
+        }
+        let clean = |&n: &NodeIx| self[n].online && !self[n].unclean;
+        r.active_on.iter().copied().find(clean).or(first)
+    }
+
     /// The outermost ancestor, stopping below a bundle (I-107).
     pub fn top_of(&self, rsc: RscIx) -> RscIx {
         let mut top = rsc;

@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use crate::Score;
-use crate::scheduler::model::{Cluster, NodeIx, PlacementStrategy, Requires, RscIx, ScoreTable};
+use crate::scheduler::model::{Cluster, NodeIx, PlacementStrategy, RscIx, ScoreTable};
 
 use super::Placement;
+use super::buckets;
 use super::sort::merge_sort;
 use super::utilization::compare_capacity;
 
@@ -16,16 +17,24 @@ impl Placement<'_> {
         table: &ScoreTable,
         active: Option<NodeIx>,
     ) -> Vec<(NodeIx, Score)> {
-        let in_table = |&node: &NodeIx| Some((node, table.score(node)?));
-        let mut nodes: Vec<(NodeIx, Score)> =
-            self.c.node_order.iter().filter_map(in_table).collect();
         if self.c.options.placement == PlacementStrategy::Balanced {
-            // Comparing capacities is not transitive.
+            // Comparing capacities is not transitive, so where they start from decides: the
+            // reference lists a table from its end.
+            let mut nodes = self.walk(table);
+            nodes.reverse();
             merge_sort(&mut nodes, &mut |a, b| self.compare_nodes(a, b, active));
-        } else {
-            nodes.sort_by(|&a, &b| self.compare_nodes(a, b, active));
+            return nodes;
         }
+        let mut nodes: Vec<(NodeIx, Score)> =
+            table.iter().map(|(node, entry)| (node, entry.score)).collect();
+        nodes.sort_by(|&a, &b| self.compare_nodes(a, b, active));
         nodes
+    }
+
+    /// The nodes of a table in the order of the reference's buckets.
+    pub(super) fn walk(&self, table: &ScoreTable) -> Vec<(NodeIx, Score)> {
+        let in_table = |&node: &NodeIx| Some((&*self.c[node].id, (node, table.score(node)?)));
+        buckets::walk(self.c.node_order.iter().filter_map(in_table))
     }
 
     /// The first of [`sorted_nodes`](Self::sorted_nodes).
@@ -48,25 +57,11 @@ impl Placement<'_> {
         compare(self.c, a, b, active, by_name)
     }
 
-    /// The node that a resource counts as being on (P-12).
-    pub(super) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
-        let r = &self.c[rsc];
-        let first = r.active_on.first().copied();
-        if let Some(migration) = r.partial_migration {
-            return r.active_on.iter().copied().find(|&n| n == migration.source).or(first);
-        }
-        if matches!(r.requires, Requires::Fencing | Requires::Unfencing) {
-            return first;
-        }
-        let clean = |&n: &NodeIx| self.c[n].online && !self.c[n].unclean;
-        r.active_on.iter().copied().find(clean).or(first)
-    }
-
     /// Assigns a leaf whose table is complete to the best node (P-98).
     pub(super) fn choose_node(&mut self, leaf: RscIx, preferred: Option<NodeIx>) {
         let most_free = self.ban_by_capacity(leaf);
         let preferred = preferred.or(most_free);
-        let current = self.current_node(leaf);
+        let current = self.c.current_node(leaf);
         let Some(best) = self.best_node(&self.c[leaf].allowed, current) else {
             self.finish(leaf, None, false);
             return;

@@ -40,7 +40,7 @@ impl Placement<'_> {
         if on_a > 0 && on_b > 0 && on_a != on_b {
             return on_a.cmp(&on_b);
         }
-        let (mut node_a, mut node_b) = (self.current_node(a), self.current_node(b));
+        let (mut node_a, mut node_b) = (self.c.current_node(a), self.c.current_node(b));
         let (ok_a, ok_b) = (self.keeps_place(a, &mut node_a), self.keeps_place(b, &mut node_b));
         if ok_a != ok_b {
             return ok_b.cmp(&ok_a);
@@ -111,7 +111,7 @@ impl Placement<'_> {
         if let Some(&score) = cache.get(&instance) {
             return score;
         }
-        let (Some(node), Some(parent)) = (self.current_node(instance), self.c[instance].parent)
+        let (Some(node), Some(parent)) = (self.c.current_node(instance), self.c[instance].parent)
         else {
             return Score::ZERO;
         };
@@ -170,7 +170,7 @@ impl Placement<'_> {
         if self.c[instance].decided || self.c[instance].failed {
             return None;
         }
-        let node = self.current_node(instance)?;
+        let node = self.c.current_node(instance)?;
         let usable = self.c[node].available() && self.c[node].score >= Score::ZERO;
         let full = self.parent_count(instance, node).is_some_and(|c| u32::from(c) >= optimal);
         (usable && !full).then_some(node)

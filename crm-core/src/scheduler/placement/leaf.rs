@@ -84,7 +84,7 @@ impl Placement<'_> {
         }
         if !self.c[leaf].managed {
             self.set_next_role(leaf, self.c[leaf].role);
-            let stay = self.current_node(leaf).map(|node| (node, self.c[node].score));
+            let stay = self.c.current_node(leaf).map(|node| (node, self.c[node].score));
             self.finish(leaf, stay, true);
         } else if stop_all {
             self.finish(leaf, None, true);

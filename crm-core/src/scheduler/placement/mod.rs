@@ -9,6 +9,7 @@
 //! (`leaf`, `group`, `clone`, `promotable`, `bundle`). Every change of a score passes through the
 //! table of the resource with its cause, and is undone with the table.
 
+mod buckets;
 mod bundle;
 mod choose;
 mod clone;

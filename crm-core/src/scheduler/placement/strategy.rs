@@ -36,7 +36,7 @@ impl Placement<'_> {
         let score = |table: &ScoreTable, node: Option<NodeIx>| {
             node.and_then(|n| table.score(n)).unwrap_or(Score::MINUS_INFINITY)
         };
-        let here = |rsc: RscIx, table: &ScoreTable| score(table, self.current_node(rsc));
+        let here = |rsc: RscIx, table: &ScoreTable| score(table, self.c.current_node(rsc));
         let by_node = |&(node, _): &(NodeIx, Score)| {
             score(wish_b, Some(node)).cmp(&score(wish_a, Some(node)))
         };

@@ -58,19 +58,12 @@ impl Placement<'_> {
         for &rsc in &together {
             self.add_demand(rsc, &together, &mut demand);
         }
-        let usable: Vec<NodeIx> = self
-            .c
-            .node_order
-            .iter()
-            .copied()
-            .filter(|&n| {
-                self.c[n].available()
-                    && self.c[leaf].allowed.score(n).is_some_and(|s| s >= Score::ZERO)
-            })
-            .collect();
+        // Of equally free nodes the first in the order of the reference's buckets is taken.
+        let mut usable: Vec<(NodeIx, Score)> = self.walk(&self.c[leaf].allowed);
+        usable.retain(|&(n, score)| self.c[n].available() && score >= Score::ZERO);
         let mut freest = None;
         let mut fits_together = false;
-        for &node in &usable {
+        for &(node, _) in &usable {
             fits_together |= self.fits(node, &demand);
             if freest.is_none_or(|f| compare_capacity(self.c, node, f).is_lt()) {
                 freest = Some(node);
@@ -79,7 +72,7 @@ impl Placement<'_> {
         if !fits_together {
             demand = self.c[leaf].utilization.iter().cloned().collect();
         }
-        for &node in &usable {
+        for &(node, _) in &usable {
             if !self.fits(node, &demand) {
                 self.c.add_score(leaf, node, Score::MINUS_INFINITY, Cause::Capacity);
             }

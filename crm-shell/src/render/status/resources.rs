@@ -375,7 +375,8 @@ fn bundle_part(cluster: &Cluster, view: &View, rsc: RscIx) -> Part {
             name.push_str(&format!(" ({address})"));
         }
         let shown = replica.child.unwrap_or(replica.container);
-        let node = cluster[replica.container].active_on.first().copied();
+        let locked = || cluster[shown].lock.map(|(node, _)| node);
+        let node = cluster.current_node(replica.container).or_else(locked);
         parts.push(Part::item(primitive_line(cluster, view, shown, &name, node, true)));
     }
     Part::list(title, parts)
@@ -427,4 +428,61 @@ fn brief_items(cluster: &Cluster, view: &View, all: &[RscIx], totals: bool) -> V
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use crm_core::cib::parse;
+    use crm_core::rules::Moment;
+    use crm_core::scheduler::{Input, status};
+
+    use super::*;
+
+    /// The line of the only replica of a bundle, with what two nodes recorded of its container; the
+    /// second one is up.
+    fn replica(inside: &str, records: [&str; 2]) -> String {
+        let up = "in_ccm='true' crmd='online' join='member' expected='member'";
+        let states: String = (1..)
+            .zip(records)
+            .map(|(number, record)| {
+                let up = if number == 2 { up } else { "" };
+                format!(
+                    "<node_state id='{number}' uname='n{number}' {up}><lrm id='{number}'>\
+                     <lrm_resources><lrm_resource id='b-podman-0' class='ocf' type='podman' \
+                     provider='heartbeat' {record}</lrm_resource></lrm_resources></lrm></node_state>"
+                )
+            })
+            .collect();
+        let text = format!(
+            "<cib have-quorum='1' crm_feature_set='3.16.1'><configuration><crm_config>\
+             <cluster_property_set id='o'><nvpair id='o1' name='shutdown-lock' value='true'/>\
+             <nvpair id='o2' name='stonith-enabled' value='false'/></cluster_property_set>\
+             </crm_config><nodes><node id='1' uname='n1'/><node id='2' uname='n2'/></nodes>\
+             <resources><bundle id='b'><podman image='i'/>{inside}</bundle></resources><constraints/>\
+             </configuration><status>{states}</status></cib>"
+        );
+        let cib = parse(&text).unwrap();
+        let cluster = status(&Input::new(&cib, Moment { epoch: 10_000, offset: 0 }));
+        let bundle = cluster.resource("b").unwrap();
+        let Part::List { parts, .. } = bundle_part(&cluster, &View::simulate(true), bundle) else {
+            panic!("no list");
+        };
+        let Some(Part::Item { text, .. }) = parts.into_iter().next() else { panic!("no line") };
+        text
+    }
+
+    #[test]
+    fn a_replica_is_where_its_container_is_or_must_wait_to_be() {
+        let started = "><lrm_rsc_op id='b-podman-0_last_0' operation='start' interval='0' \
+            operation_key='b-podman-0_start_0' call-id='1' rc-code='0' op-status='0' \
+            transition-key='1:1:0:00000000-0000-0000-0000-000000000000' \
+            transition-magic='0:0;1:1:0:00000000-0000-0000-0000-000000000000'/>";
+        let inside = "<network ip-range-start='192.168.122.131'/>\
+            <primitive id='A' class='ocf' provider='heartbeat' type='Dummy'/>";
+        // Of two the one that is up, which is not the first that was read.
+        let wanted = "b-0 (192.168.122.131)\t(ocf:heartbeat:Dummy):\t Stopped n2";
+        assert_eq!(replica(inside, [started, started]), wanted);
+        let locked = replica("", ["shutdown-lock='9000'>", ">"]);
+        assert_eq!(locked, "b-podman-0\t(ocf:heartbeat:podman):\t Stopped n1 (LOCKED)");
+    }
 }

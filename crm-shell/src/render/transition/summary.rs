@@ -2,7 +2,7 @@
 
 use crm_core::cib::Element;
 use crm_core::scheduler::model::{
-    Action, ActionIx, Cluster, Key, MultipleActive, NodeIx, Requires, Role, RscIx, Task, Variant,
+    Action, ActionIx, Cluster, Key, MultipleActive, NodeIx, Role, RscIx, Task, Variant,
 };
 
 use crate::render::report::Part;
@@ -155,18 +155,6 @@ fn collect(cluster: &Cluster, rsc: RscIx, lines: &mut Vec<Line>) {
     }
 }
 
-/// The node that counts as the current one (I-168).
-fn current_node(cluster: &Cluster, rsc: RscIx) -> Option<NodeIx> {
-    let resource = &cluster[rsc];
-    if let Some(migration) = resource.partial_migration {
-        return Some(migration.source);
-    }
-    let clean = |n: &&NodeIx| cluster[**n].online && !cluster[**n].unclean;
-    let fencing = matches!(resource.requires, Requires::Fencing | Requires::Unfencing);
-    let preferred = resource.active_on.iter().find(|n| !fencing && clean(n));
-    preferred.or(resource.active_on.first()).copied()
-}
-
 /// What decides the verb for one primitive (O-96).
 struct Facts<'a> {
     cluster: &'a Cluster,
@@ -186,7 +174,7 @@ impl<'a> Facts<'a> {
     /// `None` for a resource that has no line whatever happens.
     fn new(cluster: &'a Cluster, rsc: RscIx) -> Option<Facts<'a>> {
         let resource = &cluster[rsc];
-        let (current, next) = (current_node(cluster, rsc), resource.assigned);
+        let (current, next) = (cluster.current_node(rsc), resource.assigned);
         if !resource.managed || (current.is_none() && (next.is_none() || resource.orphan)) {
             return None;
         }

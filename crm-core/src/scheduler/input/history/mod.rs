@@ -85,7 +85,7 @@ pub fn load<'a>(cluster: &mut Cluster, doc: &Document<'a>, states: &[&'a Element
     let all = cluster.options.fencing;
     reader.pass(cluster, doc, all);
     for (container, ground) in std::mem::take(&mut reader.stop_later).into_iter().rev() {
-        if let Some(node) = running::current_node(cluster, container) {
+        if let Some(node) = cluster.current_node(container) {
             let stop = actions::op(cluster, container, Task::Stop, 0, Some(node), false);
             cluster.journal.needed(stop, ground);
         }

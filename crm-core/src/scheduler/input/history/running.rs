@@ -6,20 +6,6 @@ use crate::scheduler::model::{
     Variant,
 };
 
-/// The main current node (I-168, P-12).
-pub(super) fn current_node(cluster: &Cluster, rsc: RscIx) -> Option<NodeIx> {
-    let r = &cluster[rsc];
-    if let Some(partial) = r.partial_migration {
-        return Some(partial.source);
-    }
-    let first = r.active_on.first().copied();
-    if matches!(r.requires, Requires::Fencing | Requires::Unfencing) {
-        return first;
-    }
-    let clean = |n: &&NodeIx| cluster[**n].online && !cluster[**n].unclean;
-    r.active_on.iter().find(clean).copied().or(first)
-}
-
 /// I-163. `failed`: a failure there was not ignored.
 pub(super) fn add_running(cluster: &mut Cluster, rsc: RscIx, node: NodeIx, failed: bool) {
     if cluster[rsc].active_on.contains(&node) {

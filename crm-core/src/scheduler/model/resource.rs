@@ -55,6 +55,8 @@ pub struct CloneData {
     pub max: u32,
     /// `clone-node-max` in effect.
     pub node_max: u32,
+    /// `clone-node-max` as configured, also where only one is possible; decides who interleaves.
+    pub configured_node_max: u32,
     /// `promoted-max` (0 unless promotable).
     pub promoted_max: u32,
     /// `promoted-node-max` (0 unless promotable).

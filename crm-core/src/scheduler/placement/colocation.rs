@@ -269,7 +269,8 @@ impl Placement<'_> {
         }
     }
 
-    /// Whether instances are paired one to one (P-90 step 2).
+    /// Whether instances are paired one to one (P-90 step 2). That a clone that is not unique can
+    /// only have one instance a node does not count here, only what is configured.
     fn interleaves(&mut self, clone: RscIx, ix: ColocationIx) -> bool {
         let dependent = self.c[ix].dependent;
         self.c.interleaves(dependent) && self.per_node_max(dependent) == self.per_node_max(clone)
@@ -277,7 +278,7 @@ impl Placement<'_> {
 
     fn per_node_max(&self, rsc: RscIx) -> u32 {
         match &self.c[rsc].variant {
-            Variant::Clone(data) => data.node_max,
+            Variant::Clone(data) => data.configured_node_max,
             Variant::Bundle(data) => data.per_host,
             Variant::Primitive | Variant::Group(_) => 1,
         }
@@ -473,4 +474,49 @@ impl Placement<'_> {
 /// True if two nodes are the same, or have equal values of the attribute if one is named.
 fn same_place(classes: Option<&[u32]>, a: NodeIx, b: NodeIx) -> bool {
     classes.map_or(a == b, |classes| classes[a.ix()] == classes[b.ix()])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cib::parse;
+    use crate::rules::Moment;
+    use crate::scheduler::{Input, schedule};
+
+    /// Where the only instance of clone A gets, which avoids clone B; both nodes are worth the
+    /// same to it, and B is on both.
+    fn place(node_max: &str) -> String {
+        let state = |number: u32| {
+            format!(
+                "<node_state id='{number}' uname='n{number}' in_ccm='true' crmd='online' \
+                 join='member' expected='member'/>"
+            )
+        };
+        let text = format!(
+            "<cib have-quorum='1'><configuration><crm_config><cluster_property_set id='o'>\
+             <nvpair id='o1' name='stonith-enabled' value='false'/></cluster_property_set>\
+             </crm_config><nodes><node id='1' uname='n1'/><node id='2' uname='n2'/></nodes>\
+             <resources><clone id='a'><meta_attributes id='m'><nvpair id='m1' \
+             name='interleave' value='true'/><nvpair id='m2' name='clone-max' value='1'/>\
+             <nvpair id='m3' name='clone-node-max' value='{node_max}'/></meta_attributes>\
+             <primitive id='A' class='ocf' provider='heartbeat' type='Dummy'/></clone>\
+             <clone id='b'><primitive id='B' class='ocf' provider='heartbeat' type='Dummy'/>\
+             </clone></resources><constraints><rsc_colocation id='c' rsc='a' with-rsc='b' \
+             score='-1'/><rsc_location id='l1' rsc='a' node='n1' score='1'/>\
+             <rsc_location id='l2' rsc='a' node='n2' score='1'/></constraints></configuration>\
+             <status>{}{}</status></cib>",
+            state(1),
+            state(2)
+        );
+        let cib = parse(&text).unwrap();
+        let done = schedule(&Input::new(&cib, Moment { epoch: 10_000, offset: 0 }));
+        let instance = done.cluster.resource("A:0").unwrap();
+        done.cluster[done.cluster[instance].assigned.unwrap()].name.to_string()
+    }
+
+    #[test]
+    fn only_clones_with_the_same_number_configured_for_a_node_interleave() {
+        // Paired with the instance on n1, that node is worse. Unpaired, both are.
+        assert_eq!(place("1"), "n2");
+        assert_eq!(place("2"), "n1");
+    }
 }

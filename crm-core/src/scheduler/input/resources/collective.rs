@@ -126,6 +126,7 @@ impl<'a> Reader<'_, 'a> {
         let blank = CloneData {
             max: 0,
             node_max: 1,
+            configured_node_max: 1,
             promoted_max: 0,
             promoted_node_max: 0,
             ordered: false,
@@ -161,9 +162,11 @@ impl<'a> Reader<'_, 'a> {
         let nodes = u32::try_from(self.cluster.nodes.len().max(1)).unwrap_or(u32::MAX);
         let promotable = self.cluster[clone].promotable;
         let either = |new: &str, old: &str| meta.get(new).or_else(|| meta.get(old));
+        let node_max = meta.get("clone-node-max").map_or(1, |v| parse_count(Some(v), 0));
         let mut data = CloneData {
             max: meta.get("clone-max").map_or(nodes, |v| parse_count(Some(v), 0)),
-            node_max: meta.get("clone-node-max").map_or(1, |v| parse_count(Some(v), 0)),
+            node_max,
+            configured_node_max: node_max,
             promoted_max: 0,
             promoted_node_max: 0,
             ordered: is_true(meta.get("ordered")),

@@ -24,6 +24,10 @@ pub(super) struct Clock {
     pub(super) longest: Duration,
 }
 
+fn longest_delay(dead_after: Duration) -> Duration {
+    (dead_after / 12).min(LONGEST_DELAY)
+}
+
 impl Clock {
     /// Begins to count. A pause is what would shift the judgement of silence noticeably.
     pub(super) fn start(dead_after: Duration) -> Clock {
@@ -33,10 +37,15 @@ impl Clock {
             seen: now,
             asleep: Duration::ZERO,
             lost: Duration::ZERO,
-            delay: (dead_after / 12).min(LONGEST_DELAY),
+            delay: longest_delay(dead_after),
             pauses: 0,
             longest: Duration::ZERO,
         }
+    }
+
+    /// Silence is judged after another time from now on.
+    pub(super) fn judge_by(&mut self, dead_after: Duration) {
+        self.delay = longest_delay(dead_after);
     }
 
     /// The thread runs: what it took longer than it should have is left out.

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::{MAX_MESSAGE, Stats};
 use crate::group::{NodeId, SendError};
+use crate::totem::Timing;
 
 /// Bytes and messages that may wait to be ordered.
 const MAX_QUEUED_BYTES: usize = MAX_MESSAGE + (32 << 20);
@@ -21,6 +22,7 @@ const MAX_QUEUED: usize = 65_536;
 pub(super) enum Command {
     Leave,
     DeclareDead(NodeId),
+    SetTiming(Timing),
 }
 
 #[derive(Debug, Default)]
@@ -203,6 +205,12 @@ impl Handle {
     /// few missed probes, without the usual wait. Ignored if it is heard after this.
     pub fn declare_dead(&self, node: NodeId) {
         self.command(Command::DeclareDead(node));
+    }
+
+    /// Takes other times while the ring goes on; the other nodes are to do the same within a few
+    /// seconds (see [`Ring::set_timing`](crate::totem::Ring::set_timing)).
+    pub fn set_timing(&self, timing: Timing) {
+        self.command(Command::SetTiming(timing));
     }
 
     fn command(&self, command: Command) {

@@ -30,6 +30,8 @@ const STUCK: Duration = Duration::from_secs(20);
 /// With so few ring numbers left and a disk that stores no more, this node goes while it can
 /// do so without harm to the others.
 const LAST_NUMBERS: u64 = 20;
+/// A link that was silent for so many probes is taken for broken.
+const PROBES_MISSED: u32 = 4;
 const STATS_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
@@ -138,7 +140,7 @@ impl Driver {
             (node.id, peer)
         });
         let paths = others.clone().map(|node| (node.id, node.addresses.len()));
-        let paths = Paths::new(paths, config.timing.probe * 4);
+        let paths = Paths::new(paths, config.timing.probe * PROBES_MISSED);
         let tell_every = (links.len() > 1).then_some(config.timing.probe);
         Ok(Driver {
             peers: peers.collect(),
@@ -199,6 +201,7 @@ impl Driver {
             self.watch_the_layer_above(now);
             if self.stats_at <= now {
                 self.stats_at = now + STATS_EVERY;
+                self.follow_timing();
                 self.publish(now);
             }
         }
@@ -352,11 +355,20 @@ impl Driver {
             match command {
                 Command::Leave => self.ring.leave(now),
                 Command::DeclareDead(node) => self.ring.declare_dead(node),
+                Command::SetTiming(timing) => self.ring.set_timing(timing, now),
             }
         }
         if stopped {
             self.running = false;
         }
+    }
+
+    /// What depends on the ring's times, which may have changed.
+    fn follow_timing(&mut self) {
+        let timing = self.ring.timing();
+        self.clock.judge_by(timing.dead_after);
+        self.paths.judge_by(timing.probe * PROBES_MISSED);
+        self.tell_every = (self.links.len() > 1).then_some(timing.probe);
     }
 
     /// Does what the protocol asks for, in its order.

@@ -31,6 +31,11 @@ impl Paths {
         Paths { silence, peers: peers.map(fresh).collect() }
     }
 
+    /// A link is silent after another time from now on.
+    pub fn judge_by(&mut self, silence: Duration) {
+        self.silence = silence;
+    }
+
     /// A packet of a peer came in on a link.
     pub fn heard(&mut self, node: NodeId, link: usize, now: Time) {
         if let Some(path) = self.peers.get_mut(&node).and_then(|paths| paths.get_mut(link)) {

@@ -80,6 +80,11 @@ impl Detector {
         Detector { me, timing, peers: others.map(|node| (*node, Peer::default())).collect() }
     }
 
+    /// Judges by other times from now on.
+    pub fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
+    }
+
     /// A packet of that start of a node came in. `true`: it was not heard before, or was silent
     /// so long that others should be told at once that it is back.
     pub fn heard(&mut self, node: NodeId, incarnation: Incarnation, now: Time) -> bool {

@@ -20,6 +20,6 @@ mod types;
 mod window;
 pub mod wire;
 
-pub use ring::{Counters, RESERVE, Ring};
+pub use ring::{CHANGE, Counters, RESERVE, Ring};
 pub use timing::Timing;
 pub use types::{Effect, Incarnation, RingConfig, Seq, Target, Time};

@@ -4,6 +4,7 @@
 //! no clock and keeps nothing between calls but its fields, so a test can drive many of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use super::detect::Detector;
 use super::gather::Gather;
 use super::pack::{Outbox, Reassembly, Unpacked};
 use super::recovery::{Forming, Recovery};
+use super::timing::Timing;
 use super::types::{Effect, Incarnation, RingConfig, Seq, Target, Time};
 use super::wire::{Data, Packet, Probe, WireError};
 use crate::engine::MAX_MESSAGE;
@@ -20,6 +22,8 @@ use crate::quorum::{self, Ballot};
 
 /// Ring numbers that are stored ahead, so that the disk is seldom waited for.
 pub const RESERVE: u64 = 1000;
+/// How long after new times were taken everybody is sure to have them.
+pub const CHANGE: Duration = Duration::from_secs(10);
 /// Between two probes of full size.
 const SMALL_PROBES: u32 = 3;
 
@@ -78,6 +82,8 @@ pub struct Ring {
     reserving: u64,
     pub(super) seen_all: bool,
     pub(super) congested: bool,
+    /// Other times were taken: when they alone hold.
+    changing: Option<(Time, Timing)>,
     next_probe: Time,
     /// Probes until the next one of full size.
     small_probes: u32,
@@ -118,6 +124,7 @@ impl Ring {
             reserving: config.reserved,
             seen_all: false,
             congested: false,
+            changing: None,
             next_probe: now,
             small_probes: 0,
             next_judgement: now,
@@ -234,6 +241,23 @@ impl Ring {
         self.detector.declared_dead(node);
     }
 
+    /// Takes other times while the ring goes on. The other nodes are to take the same within
+    /// [`CHANGE`]: for so long both the old and the new times are kept to.
+    pub fn set_timing(&mut self, timing: Timing, now: Time) {
+        let old = &self.config.timing;
+        let probe = old.probe.max(timing.probe);
+        let between = old.until_all_have(&timing);
+        // The others may go on probing as seldom as before.
+        self.detector.set_timing(Timing { probe, ..between });
+        self.config.timing = between;
+        self.changing = Some((now + CHANGE, timing));
+    }
+
+    /// The times in force.
+    pub fn timing(&self) -> &Timing {
+        &self.config.timing
+    }
+
     /// Leaves after everything queued was ordered, or at the latest after two token times.
     pub fn leave(&mut self, now: Time) {
         if self.leaving.is_none() {
@@ -293,6 +317,10 @@ impl Ring {
         if self.stopped {
             return;
         }
+        if let Some((_, timing)) = self.changing.take_if(|(at, _)| now >= *at) {
+            self.detector.set_timing(timing);
+            self.config.timing = timing;
+        }
         if now >= self.next_probe {
             self.next_probe = now + self.config.timing.probe;
             self.probe(now);
@@ -330,7 +358,7 @@ impl Ring {
     }
 
     /// Time since each other node was heard.
-    pub fn silence(&self, node: NodeId, now: Time) -> Option<std::time::Duration> {
+    pub fn silence(&self, node: NodeId, now: Time) -> Option<Duration> {
         self.detector.silence(node, now)
     }
 

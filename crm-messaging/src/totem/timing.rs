@@ -50,6 +50,22 @@ impl Timing {
         }
     }
 
+    /// What holds while the nodes of a ring go over from these times to others, not all at the
+    /// same moment: each is heard as often as the more eager times ask for, and is waited for as
+    /// long as the more patient ones allow.
+    pub fn until_all_have(&self, others: &Timing) -> Timing {
+        Timing {
+            probe: self.probe.min(others.probe),
+            dead_after: self.dead_after.max(others.dead_after),
+            settle: self.settle.max(others.settle),
+            token: self.token.max(others.token),
+            retransmit: self.retransmit.min(others.retransmit),
+            hold: self.hold.min(others.hold),
+            join: self.join.min(others.join),
+            consensus: self.consensus.max(others.consensus),
+        }
+    }
+
     /// The times that the file asks for; one second of token where it asks for none.
     ///
     /// As in corosync `token_coefficient` is added for every node beyond the second, but only if

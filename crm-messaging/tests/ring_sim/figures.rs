@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crm_messaging::group::{Departure, NodeId};
+use crm_messaging::totem::{CHANGE, Timing};
 
 use super::world::{World, ms};
 
@@ -369,4 +370,29 @@ fn a_node_half_a_second_away_with_loss_stays_and_can_come_back() {
     world.until_together(&[NodeId(1), NodeId(3)], Duration::from_secs(2));
     world.start(NodeId(2));
     world.until_together(&ALL, Duration::from_secs(10));
+}
+
+#[test]
+fn times_change_while_the_ring_goes_on() {
+    for (seed, old, new) in [(1, 1000, 100), (2, 100, 1000), (3, 1000, 20_000), (4, 20_000, 150)] {
+        let mut world = World::new(seed, 4);
+        world.run(ms(3000));
+        let change = |world: &mut World, id, token| {
+            world.with(id, |ring, now| ring.set_timing(Timing::scaled(ms(token)), now));
+        };
+        world.ids().into_iter().for_each(|id| change(&mut world, id, old));
+        world.run(CHANGE * 2);
+        let before = world.record.views_installed;
+        // One after the other, within five seconds.
+        for id in world.ids() {
+            let pause = world.rng.below(1600);
+            world.run(ms(pause));
+            change(&mut world, id, new);
+        }
+        world.run(CHANGE * 3);
+        assert_eq!(world.record.views_installed, before, "{old} to {new} ms");
+        if new < 2000 {
+            dies(&mut world, NodeId(4), ms(new * 4 / 5));
+        }
+    }
 }

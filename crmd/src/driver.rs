@@ -12,8 +12,10 @@ use crm_lrm::alerts::Alerts;
 use crm_lrm::operation::{AgentName, OperationResult};
 use crm_lrm::{FenceAction, FenceDevice, Lrm};
 use crm_messaging::engine::{Events, Handle};
+use crm_messaging::group::NodeId;
 use crm_messaging::group::{Event as RingEvent, SendError};
 use crm_messaging::proto;
+use crm_messaging::proto::peer::{Finding, Inquiry, inquiry};
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,7 +23,9 @@ use crate::alerts;
 use crate::controller::{
     AlertNews, Controller, Effect, FenceTask, FenceVerdict, Input, Now, Planned, Reply, RequestId,
 };
+use crate::files;
 use crate::journal::Journal;
+use crate::reload::{InForce, Read};
 use crate::server::{ToController, Watchers};
 use crate::storage::Job;
 
@@ -46,6 +50,8 @@ pub struct Surroundings {
     pub requests: mpsc::Receiver<ToController>,
     /// Where secrets are kept.
     pub secrets: std::path::PathBuf,
+    /// What of cluster.conf is in force.
+    pub in_force: InForce,
     /// To those who watch.
     pub watchers: Watchers,
     /// What is remembered.
@@ -67,6 +73,9 @@ pub enum End {
 enum Background {
     Planned(Box<Planned>),
     Fenced(u64, String, FenceVerdict),
+    Found(Finding),
+    /// cluster.conf, for the answer that this begins.
+    Config(Finding, Box<Result<Read, String>>),
 }
 
 struct Driver {
@@ -127,6 +136,11 @@ pub async fn run(controller: Controller, around: Surroundings) -> End {
                 Background::Planned(planned) => Input::Planned(*planned),
                 Background::Fenced(job, device, verdict) => {
                     Input::FenceDone { job, device, verdict }
+                }
+                Background::Found(finding) => Input::Found(Box::new(finding)),
+                Background::Config(finding, read) => {
+                    let finding = driver.take_config(finding, *read);
+                    Input::Found(Box::new(finding))
                 }
             },
             Some(request) = around.requests.recv() => driver.accept(request),
@@ -202,6 +216,7 @@ impl Driver {
             }
             Effect::KillAll => self.around.lrm.kill_all(),
             Effect::Fence(task) => self.fence(task),
+            Effect::LookUp { to, inquiry } => self.look_up(to, inquiry),
             Effect::DeclareDead(node) => self.around.ring.declare_dead(node),
             Effect::Store(entry) => {
                 let replica = Box::new(self.controller.replica().clone());
@@ -299,6 +314,64 @@ impl Driver {
             // The daemon may be ending.
             let _ = sender.send(Background::Planned(Box::new(Planned { generation, graph })));
         });
+    }
+
+    /// Looks at this machine for a member, where it holds up nobody.
+    fn look_up(&self, to: NodeId, inquiry: Inquiry) {
+        let mut finding = Finding { to: to.0, request: inquiry.request, ..Finding::default() };
+        let (sender, config) = (self.background.clone(), self.around.in_force.path().to_owned());
+        tokio::task::spawn_blocking(move || {
+            let done = match inquiry.what {
+                Some(inquiry::What::File(wanted)) => {
+                    let shown = match wanted.path.as_str() {
+                        "" => files::read_own(&config),
+                        path => files::read(path),
+                    };
+                    finding.path = match wanted.path.as_str() {
+                        "" => config.display().to_string(),
+                        path => path.into(),
+                    };
+                    match shown {
+                        Ok(shown) => {
+                            finding.sha1 = shown.sha1;
+                            if !wanted.digest_only {
+                                finding.content = shown.content.into();
+                            }
+                        }
+                        Err(why) => finding.trouble = why,
+                    }
+                    Background::Found(finding)
+                }
+                Some(inquiry::What::Reload(wanted)) => {
+                    let read = Read::from_file(&config, &wanted.sha1);
+                    Background::Config(finding, Box::new(read))
+                }
+                None => {
+                    finding.trouble =
+                        "this version of the daemon does not know the question".into();
+                    Background::Found(finding)
+                }
+            };
+            // The daemon may be ending.
+            let _ = sender.send(done);
+        });
+    }
+
+    fn take_config(&mut self, mut finding: Finding, read: Result<Read, String>) -> Finding {
+        let outcome = read.and_then(|read| {
+            let ring = self.around.ring.clone();
+            self.around.in_force.take(&read, |timing| ring.set_timing(timing))
+        });
+        match outcome {
+            Ok(change) => {
+                change.taken.iter().for_each(|t| tracing::info!("cluster.conf: {t}"));
+                change.later.iter().for_each(|l| tracing::warn!("cluster.conf: {l}"));
+                finding.taken = change.taken;
+                finding.later = change.later;
+            }
+            Err(why) => finding.trouble = why,
+        }
+        finding
     }
 
     fn fence(&self, task: FenceTask) {

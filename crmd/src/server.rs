@@ -302,6 +302,28 @@ impl Cluster for Service {
         }
     }
 
+    async fn read_file(
+        &self,
+        request: Request<proto::FileQuery>,
+    ) -> Result<Response<proto::FileReply>, Status> {
+        self.authorize(&request)?;
+        match self.ask(Wanted::ReadFile(request.into_inner()), REQUEST_TIMEOUT).await? {
+            Reply::Files(copies) => Ok(Response::new(proto::FileReply { copies })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn reload(
+        &self,
+        request: Request<proto::ReloadRequest>,
+    ) -> Result<Response<proto::ReloadReply>, Status> {
+        self.authorize(&request)?;
+        match self.ask(Wanted::Reload(request.into_inner()), REQUEST_TIMEOUT).await? {
+            Reply::Reloaded(nodes) => Ok(Response::new(proto::ReloadReply { nodes })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     type EventsStream = tokio_stream::Iter<std::vec::IntoIter<Result<Event, Status>>>;
 
     async fn events(

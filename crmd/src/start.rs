@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::controller::{Controller, Settings};
 use crate::driver::{self, End, Surroundings};
 use crate::journal::Journal;
+use crate::reload::InForce;
 use crate::{logging, server, storage};
 
 /// Results and requests that may wait for the controller.
@@ -94,7 +95,7 @@ fn start(carried: Carried) -> Result<End, String> {
     let local = find_local(&conf, &hostname.to_string_lossy(), &addresses)
         .map_err(|e| e.to_string())?
         .clone();
-    logging::start(&conf.logging)?;
+    let log = logging::start(&conf.logging)?;
     let text = std::fs::read_to_string(&places.config).unwrap_or_default();
     for warning in &conf.warnings {
         tracing::warn!("{}", warning.render(&places.config.display().to_string(), &text));
@@ -117,6 +118,7 @@ fn start(carried: Carried) -> Result<End, String> {
     };
     let ring =
         EngineConfig::new(&conf, local.id, key, places.state.clone()).map_err(|e| e.to_string())?;
+    let in_force = InForce::new(places.config.clone(), conf, log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -125,7 +127,7 @@ fn start(carried: Carried) -> Result<End, String> {
     let end = runtime.block_on(async {
         let secrets = crm_lrm::secrets::all(&places.state.join("secrets"));
         let controller = Controller::new(settings, replica).with_secrets(secrets);
-        serve(&places, &local.name, controller, ring, journal, carried.agents).await
+        serve(&places, &local.name, controller, ring, journal, in_force, carried.agents).await
     });
     // Threads that still work for somebody (a plan, a device) are not waited for.
     runtime.shutdown_background();
@@ -138,6 +140,7 @@ async fn serve(
     controller: Controller,
     ring: EngineConfig,
     journal: Journal,
+    in_force: InForce,
     agents: Vec<BuiltIn>,
 ) -> Result<End, String> {
     let catch = |kind| signal(kind).map_err(|e| e.to_string());
@@ -173,6 +176,7 @@ async fn serve(
     let secrets = places.state.join("secrets");
     let around = Surroundings {
         secrets,
+        in_force,
         ring,
         events,
         lrm,

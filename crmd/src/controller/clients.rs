@@ -50,6 +50,10 @@ pub enum Request {
     Fail(proto::FailRequest),
     /// Fence a node, or confirm that it is off.
     Fence(proto::FenceRequest),
+    /// Show a file of some members.
+    ReadFile(proto::FileQuery),
+    /// Read cluster.conf again, everywhere.
+    Reload(proto::ReloadRequest),
     /// The state now.
     State,
     /// The state when idle.
@@ -76,6 +80,8 @@ pub(super) enum Waiting {
     Ticket(RequestId),
     Cleanup(RequestId),
     Fail(RequestId),
+    /// A question to members about their machines.
+    Inquiry(super::inquiry::Open),
     /// A question to the coordinator.
     Ask {
         id: RequestId,
@@ -168,6 +174,8 @@ impl Controller {
                     time_s: i64::try_from(self.now.wall_ms / 1000).unwrap_or(i64::MAX),
                 }));
             }
+            Request::ReadFile(query) => self.read_file(id, query),
+            Request::Reload(request) => self.reload(id, request),
             Request::UpdateSecret(update) => self.update_secret(id, update),
             Request::Cleanup(c) => self.cleanup(id, c),
             Request::Fail(f) => {

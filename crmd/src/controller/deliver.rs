@@ -44,6 +44,8 @@ impl Controller {
             Body::Secret(secret) => self.deliver_secret(from, &secret),
             Body::Away(away) => self.deliver_away(from, away.seconds),
             Body::Ask(ask) => self.on_ask(from, ask),
+            Body::Inquiry(inquiry) => self.on_inquiry(from, inquiry),
+            Body::Finding(finding) => self.on_finding(from, finding),
             Body::Answer(answer) => self.on_answer(&answer),
             Body::Step(step) => self.deliver_step(from, step),
             Body::Hello(_) | Body::State(_) | Body::Rejoin(_) => {}

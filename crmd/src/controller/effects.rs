@@ -10,7 +10,7 @@ use crm_lrm::operation::{Operation, OperationResult};
 use crm_lrm::secrets::Secret;
 use crm_messaging::group::{NodeId, View};
 use crm_messaging::proto;
-use crm_messaging::proto::peer::Step;
+use crm_messaging::proto::peer::{Finding, Inquiry, Step};
 
 use super::alerts::AlertNews;
 use super::clients::{Request, RequestId};
@@ -59,6 +59,8 @@ pub enum Input {
         /// What it said.
         verdict: FenceVerdict,
     },
+    /// What was to be looked up on this machine has been found.
+    Found(Box<Finding>),
     /// SIGTERM, or a client's request to stop.
     Stop,
     /// A client's request to end and come back; services go on.
@@ -178,6 +180,13 @@ pub enum Effect {
     KillAll,
     /// Run a fencing device.
     Fence(FenceTask),
+    /// Look something up on this machine, or read cluster.conf again.
+    LookUp {
+        /// The member that asks.
+        to: NodeId,
+        /// What.
+        inquiry: Inquiry,
+    },
     /// A node is known to be off: the ring need not wait for it.
     DeclareDead(NodeId),
     /// Write a secret to the disk, or remove it.
@@ -266,6 +275,10 @@ pub enum Reply {
     Fence(proto::FenceReply),
     /// The state.
     State(Box<proto::StateReply>),
+    /// A file as members have it.
+    Files(Vec<proto::FileCopy>),
+    /// What came of reading cluster.conf again.
+    Reloaded(Vec<proto::NodeReload>),
     /// No.
     Refused(Refusal, String),
 }

@@ -18,6 +18,7 @@ mod devices;
 mod effects;
 mod fencing;
 pub mod history;
+mod inquiry;
 pub mod join;
 mod local;
 mod membership;
@@ -191,6 +192,7 @@ impl Controller {
             Input::Stored(result) => self.on_stored(result),
             Input::Planned(planned) => self.on_planned(planned),
             Input::FenceDone { job, device, verdict } => self.on_fence_done(job, device, verdict),
+            Input::Found(finding) => self.on_found(*finding),
             Input::Stop => self.on_stop(),
             Input::Restart { within } => self.on_restart(within),
             Input::Tick => {}
@@ -198,6 +200,7 @@ impl Controller {
         self.check_lease();
         self.retry_disk();
         self.settle_attributes();
+        self.settle_inquiries();
         self.coordinate();
         if self.away && !self.is_busy() {
             self.leave();
@@ -210,7 +213,8 @@ impl Controller {
         let lease = self.lease_end.filter(|_| !self.lease_overrun && self.is_busy());
         let duty = self.duty.as_ref().and_then(|d| d.wake_at(self.hold_until));
         let damping = self.damping.wake_at().filter(|_| self.is_in_step());
-        [duty, lease, self.storage_retry, damping].into_iter().flatten().min()
+        let inquiries = self.inquiries_wake_at();
+        [duty, lease, self.storage_retry, damping, inquiries].into_iter().flatten().min()
     }
 
     /// The replicated document.

@@ -372,6 +372,23 @@ fn a_failed_service_is_recovered_and_counted() {
 }
 
 #[test]
+fn who_does_not_answer_a_question_is_named_and_the_others_are_heard() {
+    let mut w = world(3, 51, true);
+    let said = |all: [&str; 3]| -> Vec<(String, String)> {
+        let named = ["n1", "n2", "n3"].into_iter().zip(all);
+        named.map(|(node, what)| (node.to_string(), what.to_string())).collect()
+    };
+    assert_eq!(w.read_file(NodeId(2), 200), said(["n1", "n2", "n3"]));
+    w.mute = Some(NodeId(3));
+    assert_eq!(w.read_file(NodeId(1), 14_000), []);
+    w.run_for(5_000);
+    assert_eq!(w.read_file(NodeId(1), 20_000), said(["n1", "n2", "it has not answered in time"]));
+    w.stop(NodeId(3));
+    w.rest();
+    assert_eq!(w.read_file(NodeId(2), 200), said(["n1", "n2", "it is not in the cluster now"]));
+}
+
+#[test]
 fn a_clean_up_at_any_moment_does_not_keep_the_cluster_from_acting() {
     for seed in 1..9 {
         let mut w = world(3, seed, true);

@@ -18,6 +18,7 @@ use super::super::{
     Controller, Effect, FenceTask, FenceVerdict, Input, Now, Planned, Reply, Request, RequestId,
     Settings,
 };
+use crm_messaging::proto::peer::Finding;
 
 /// Milliseconds of simulated time.
 type Ms = u64;
@@ -28,6 +29,7 @@ enum Later {
     Recur(Box<Operation>, u64),
     Plan(u64, Box<Element>, u64),
     Fenced(FenceTask),
+    Found(Box<Finding>),
     Confirmed(u64, String),
     Stored(crm_core::cib::Version),
 }
@@ -81,6 +83,8 @@ pub struct World {
     boots: BTreeMap<NodeId, u64>,
     /// The start of this one takes a minute.
     pub slow: Option<&'static str>,
+    /// It never finds what it is to look up.
+    pub mute: Option<NodeId>,
     replies: Vec<Reply>,
     steps: u64,
 }
@@ -107,6 +111,7 @@ impl World {
             secrets: BTreeMap::new(),
             boots: BTreeMap::new(),
             slow: None,
+            mute: None,
             replies: Vec::new(),
             steps: 0,
         }
@@ -357,6 +362,19 @@ impl World {
                 let delay = 50 + self.random(300);
                 self.schedule_at(node, delay, Later::Fenced(task));
             }
+            Effect::LookUp { to, inquiry } => {
+                if self.mute == Some(node) {
+                    return;
+                }
+                let finding = Finding {
+                    to: to.0,
+                    request: inquiry.request,
+                    content: World::name(node).into_bytes().into(),
+                    ..Finding::default()
+                };
+                let delay = 1 + self.random(50);
+                self.schedule_at(node, delay, Later::Found(Box::new(finding)));
+            }
             Effect::Store(entry) => self.store(node, &entry),
             Effect::Snapshot => {
                 let version = self.nodes[&node].controller.replica().version().configuration();
@@ -536,6 +554,7 @@ impl World {
                 self.feed(node, Input::Planned(Planned { generation, graph: Ok(graph) }));
             }
             Later::Fenced(task) => self.fence(node, &task),
+            Later::Found(finding) => self.feed(node, Input::Found(finding)),
             Later::Confirmed(job, device) => {
                 let verdict = FenceVerdict::Done;
                 self.feed(node, Input::FenceDone { job, device, verdict });
@@ -670,6 +689,24 @@ impl World {
         self.number += 1;
         let id = RequestId(self.number);
         self.feed(node, Input::Client { id, request: Request::Cleanup(request) });
+    }
+
+    /// What a client of `asked` is told of a file of all nodes, within so much time: what each node
+    /// has, or its trouble.
+    pub fn read_file(&mut self, asked: NodeId, ms: Ms) -> Vec<(String, String)> {
+        let query = proto::FileQuery { path: "/etc/hosts".into(), ..Default::default() };
+        self.replies.clear();
+        self.feed(asked, Input::Client { id: RequestId(3), request: Request::ReadFile(query) });
+        self.run_for(ms);
+        let said = |copy: &proto::FileCopy| match copy.trouble.as_str() {
+            "" => String::from_utf8(copy.content.to_vec()).unwrap(),
+            trouble => trouble.to_string(),
+        };
+        let files = self.replies.iter().find_map(|r| match r {
+            Reply::Files(copies) => Some(copies),
+            _ => None,
+        });
+        files.into_iter().flatten().map(|c| (c.node.clone(), said(c))).collect()
     }
 
     // --- what is ---------------------------------------------------------------------------

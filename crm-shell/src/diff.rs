@@ -144,6 +144,48 @@ pub fn texts(old: &str, new: &str) -> String {
     changed.map(|l| format!("{l}\n")).collect()
 }
 
+/// Two texts in the unified form without context, and without a head.
+pub fn unified(old: &str, new: &str) -> String {
+    let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let (mut gone, mut came): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+    // How many lines of each were passed.
+    let (mut i, mut j) = (0, 0);
+    let mut out = String::new();
+    let hunk = |gone: &mut Vec<usize>, came: &mut Vec<usize>, i: usize, j: usize| {
+        if gone.is_empty() && came.is_empty() {
+            return String::new();
+        }
+        // Of nothing the line before it is named.
+        let range = |passed: usize, count: usize| match count {
+            0 => format!("{passed},0"),
+            1 => passed.to_string(),
+            _ => format!("{},{count}", passed + 1 - count),
+        };
+        let mut text = format!("@@ -{} +{} @@\n", range(i, gone.len()), range(j, came.len()));
+        gone.drain(..).for_each(|at| text.push_str(&format!("-{}\n", a[at])));
+        came.drain(..).for_each(|at| text.push_str(&format!("+{}\n", b[at])));
+        text
+    };
+    for edit in edits(&a, &b) {
+        match edit {
+            Edit::Gone(at) => {
+                gone.push(at);
+                i += 1;
+            }
+            Edit::New(at) => {
+                came.push(at);
+                j += 1;
+            }
+            Edit::Same(_) => {
+                out.push_str(&hunk(&mut gone, &mut came, i, j));
+                i += 1;
+                j += 1;
+            }
+        }
+    }
+    out + &hunk(&mut gone, &mut came, i, j)
+}
+
 /// Two texts, word by word: lines in which something changed, with `[-gone-]` and `{+new+}`.
 pub fn words(old: &str, new: &str) -> String {
     let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
@@ -193,6 +235,9 @@ enum Edit {
     New(usize),
 }
 
+/// Entries of the table from which the shortest way is read: 32 MiB.
+const LARGEST_TABLE: usize = 1 << 22;
+
 /// The shortest way from one sequence to the other.
 fn edits<T: PartialEq>(a: &[T], b: &[T]) -> Vec<Edit> {
     // What is equal at both ends needs no table.
@@ -200,6 +245,13 @@ fn edits<T: PartialEq>(a: &[T], b: &[T]) -> Vec<Edit> {
     let rest = a[head..].iter().rev().zip(b[head..].iter().rev());
     let tail = rest.take_while(|(x, y)| x == y).count();
     let (old, new) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
+    if old.len().saturating_mul(new.len()) > LARGEST_TABLE {
+        // Not the shortest way, but one that is found at once.
+        let gone = (head..a.len() - tail).map(Edit::Gone);
+        let came = (head..b.len() - tail).map(Edit::New);
+        let same = (0..tail).map(|n| Edit::Same(b.len() - tail + n));
+        return (0..head).map(Edit::Same).chain(gone).chain(came).chain(same).collect();
+    }
     let mut table = vec![vec![0usize; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {
         for j in (0..new.len()).rev() {

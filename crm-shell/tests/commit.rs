@@ -168,6 +168,17 @@ impl Access for Going {
         self.file.input(name)
     }
 
+    fn read_file(&mut self, query: &proto::FileQuery) -> Result<Vec<proto::FileCopy>, AccessError> {
+        self.file.read_file(query)
+    }
+
+    fn reload(
+        &mut self,
+        request: &proto::ReloadRequest,
+    ) -> Result<Vec<proto::NodeReload>, AccessError> {
+        self.file.reload(request)
+    }
+
     fn shutdown(&mut self, back_within: Option<std::time::Duration>) -> Result<(), AccessError> {
         self.file.shutdown(back_within)
     }

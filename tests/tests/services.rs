@@ -37,6 +37,12 @@ const SCENES: &[Scene] = &[
         play: reload,
     },
     Scene {
+        name: "nodes_compare_files_and_take_a_changed_cluster_conf",
+        needs: &[],
+        users: false,
+        play: files,
+    },
+    Scene {
         name: "every_node_knows_the_past_after_restarts_and_can_report_it",
         needs: &[DUMMY, "/usr/bin/tar"],
         users: false,
@@ -195,9 +201,34 @@ fn fencing(s: &Stage) -> Result<(), Failed> {
         });
         expect(done, format!("{host}: {lines}"))?;
     }
+    history_of_fencing(s, &["f1", "f2"])?;
     s.up(&FENCED)?;
+    history_of_fencing(s, &FENCED)?;
     expect(keys("f3") == ["one", "two", "two"], format!("{:?}", keys("f3")))?;
     expect(keys("f1") == ["one", "two"], format!("{:?}", keys("f1")))
+}
+
+/// Every one of these hosts tells that f3 was fenced, whatever it is asked with.
+fn history_of_fencing(s: &Stage, hosts: &[&str]) -> Result<(), Failed> {
+    for host in hosts {
+        let told = |command: &str, wanted: &[&str]| -> Result<(), Failed> {
+            let said = s.sh(host, command)?;
+            let all = wanted.iter().all(|w| said.contains(w));
+            expect(all, format!("{host}: {command}: {wanted:?} is not in\n{said}"))
+        };
+        told("crm crm_mon -1 -m2", &["Fencing History:", "turning off of f3 by f"])?;
+        told(
+            "crm crm_mon -1 --fence-history=2 --show-detail",
+            &["off of f3 successful: delegate="],
+        )?;
+        told("crm crm_mon -1 -m --output-as=xml", &["<fence_event ", "target=\"f3\"", "success"])?;
+        told("crm status", &["f3"])?;
+        // Who was off has the fencing in the status that the others gave it, and no event of it.
+        if *host != "f3" {
+            told("crm history events", &["off of f3 confirmed"])?;
+        }
+    }
+    Ok(())
 }
 
 fn past(s: &Stage) -> Result<(), Failed> {
@@ -235,6 +266,53 @@ fn past(s: &Stage) -> Result<(), Failed> {
     s.sh("p2", "cd /var/lib && crm report past.tar.gz")?;
     let said = s.sh("p2", "cd /var/lib && crm -H past.tar.gz history resource d")?;
     expect(said.contains("start d on p2: ok"), said)
+}
+
+fn files(s: &Stage) -> Result<(), Failed> {
+    s.up(&PAIR)?;
+    let all = |script: &str| PAIR.iter().try_for_each(|host| s.sh(host, script).map(drop));
+    // What is the same is said on standard error only.
+    let said = s.sh("p1", "crm corosync diff 2>&1")?;
+    expect(said.contains("cluster.conf is the same on p1, p2"), said)?;
+    s.sh("p2", "echo '10.0.0.9 elsewhere' >> /etc/hosts")?;
+    let said = s.sh("p1", "crm cluster diff /etc/hosts")?;
+    let wanted = "--- p2\n+++ p1\n@@ -2 +1,0 @@\n-10.0.0.9 elsewhere";
+    expect(said == wanted, said)?;
+    let sums = s.sh("p1", "crm cluster diff /etc/hosts --checksum p2")?;
+    let own = s.sh("p2", "sha1sum /etc/hosts")?;
+    let own = own.split(' ').next().unwrap_or_default();
+    let lines: Vec<&str> = sums.lines().collect();
+    let heads = lines.len() == 3 && lines[0] == "Host              SHA1 checksum of /etc/hosts";
+    expect(heads && lines[1].starts_with("p1              : "), sums.clone())?;
+    expect(lines[2] == format!("p2              : {own}"), sums.clone())?;
+    // Not every file, no key, and not what is not there.
+    for file in ["/etc/passwd", "/etc/crm/authkey", "/etc/crm/none"] {
+        expect(s.sh("p1", &format!("crm cluster diff {file}")).is_err(), file)?;
+    }
+
+    // Only a file that all have is taken.
+    let edit = "sed -i 's/token: 20000/token: 15000/; s/to_syslog: no/debug: on/'";
+    let edit = format!("{edit} /etc/crm/cluster.conf");
+    s.sh("p1", &edit)?;
+    expect(s.sh("p1", "crm corosync reload").is_err(), "p2 has another file")?;
+    s.sh("p2", &edit)?;
+    let said = s.sh("p1", "crm corosync reload")?;
+    for wanted in ["logging.debug is on", "totem.token is 15000 ms"] {
+        for host in PAIR {
+            expect(said.contains(&format!("{host}: {wanted}")), said.clone())?;
+        }
+    }
+    // The details of a change of members, in the log of a daemon that was not restarted.
+    s.sh("p2", "crm cluster restart")?;
+    s.rest(&PAIR)?;
+    s.sh("p1", "grep -q DEBUG /var/log/crm.log")?;
+    let said = s.sh("p2", "crm corosync reload")?;
+    expect(said == "p1: nothing has changed\np2: nothing has changed", said)?;
+    // The node list waits for a restart, and the cluster goes on as it was.
+    all("crm corosync add-node 10.94.0.99 p3")?;
+    let said = s.sh("p1", "! crm corosync reload 2>&1")?;
+    expect(said.contains("p2: the node list (p3 is new) needs a restart"), said)?;
+    s.rest(&PAIR)
 }
 
 const SERVICES: &str = "property stonith-enabled=true stonith-action=off\n\

@@ -188,6 +188,14 @@ impl Access for FileAccess {
         Err(AccessError::NeedsCluster("a past transition"))
     }
 
+    fn read_file(&mut self, _query: &proto::FileQuery) -> Result<Vec<proto::FileCopy>> {
+        Err(AccessError::NeedsCluster("comparing files of nodes"))
+    }
+
+    fn reload(&mut self, _request: &proto::ReloadRequest) -> Result<Vec<proto::NodeReload>> {
+        Err(AccessError::NeedsCluster("reading cluster.conf again"))
+    }
+
     fn shutdown(&mut self, _back_within: Option<Duration>) -> Result<()> {
         Err(AccessError::NeedsCluster("stopping the daemon"))
     }

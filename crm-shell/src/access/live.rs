@@ -215,6 +215,16 @@ impl Access for LiveAccess {
             .map_err(|source| AccessError::Malformed { path: format!("{name}.xml").into(), source })
     }
 
+    fn read_file(&mut self, query: &proto::FileQuery) -> Result<Vec<proto::FileCopy>> {
+        let query = query.clone();
+        self.call(REQUEST_TIMEOUT, async |c| Ok(c.read_file(query).await?.into_inner().copies))
+    }
+
+    fn reload(&mut self, request: &proto::ReloadRequest) -> Result<Vec<proto::NodeReload>> {
+        let request = request.clone();
+        self.call(REQUEST_TIMEOUT, async |c| Ok(c.reload(request).await?.into_inner().nodes))
+    }
+
     fn shutdown(&mut self, back_within: Option<Duration>) -> Result<()> {
         let ms = back_within.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
         let request = proto::ShutdownRequest { back_within_ms: ms };

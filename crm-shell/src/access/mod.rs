@@ -162,6 +162,19 @@ pub trait Access {
     /// file; see [`AccessError`].
     fn input(&mut self, name: &str) -> Result<Element>;
 
+    /// A configuration file as members of the cluster have it.
+    ///
+    /// # Errors
+    /// [`AccessError::Invalid`] for a file that nodes do not show, [`AccessError::NeedsCluster`]
+    /// for a CIB file; see [`AccessError`].
+    fn read_file(&mut self, query: &proto::FileQuery) -> Result<Vec<proto::FileCopy>>;
+
+    /// Lets every member read cluster.conf again.
+    ///
+    /// # Errors
+    /// [`AccessError::NeedsCluster`] for a file; see [`AccessError`].
+    fn reload(&mut self, request: &proto::ReloadRequest) -> Result<Vec<proto::NodeReload>>;
+
     /// Stops this node's daemon cleanly. With a time, it is expected back within it: services go
     /// on, and nobody is fenced.
     ///

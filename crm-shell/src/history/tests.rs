@@ -57,6 +57,12 @@ impl Access for Daemon {
         let found = self.inputs.iter().find(|(i, _)| i.name == name);
         found.map(|(_, c)| c.clone()).ok_or_else(|| AccessError::NotFound(name.into()))
     }
+    fn read_file(&mut self, _: &proto::FileQuery) -> Answer<Vec<proto::FileCopy>> {
+        Err(AccessError::NeedsCluster("comparing"))
+    }
+    fn reload(&mut self, _: &proto::ReloadRequest) -> Answer<Vec<proto::NodeReload>> {
+        Err(AccessError::NeedsCluster("reloading"))
+    }
     fn shutdown(&mut self, _: Option<std::time::Duration>) -> Answer<()> {
         Err(AccessError::NeedsCluster("stopping"))
     }

@@ -10,7 +10,7 @@ use crate::access::AccessError;
 use crate::message::Message;
 use crate::progress::Progress;
 use crate::session::{Call, Failure, Outcome, Session};
-use crate::table::{Action, Command};
+use crate::table::{Action, Argument, Command};
 
 const LATER: &str = "nodes are added and removed in cluster.conf ('corosync edit', then restart) until joining while running is there";
 
@@ -118,11 +118,11 @@ pub const COMMANDS: &[Command] = &[
     ),
     Command::new(
         "diff",
-        "diff <file>",
-        "compare a file on all nodes",
-        (0, None),
-        &[],
-        Action::Absent("the cluster gives no remote shell; use ssh and diff"),
+        "diff <file> [--checksum] [<node> ...]",
+        "compare a configuration file of other nodes with that of this one",
+        (1, None),
+        &[Argument::Any, Argument::Node],
+        Action::Run(crate::levels::compare::cluster_diff),
     ),
     Command::new(
         "enable",

@@ -6,6 +6,7 @@ use std::process::Command as Process;
 use crm_messaging::proto::Member;
 use serde_json::{Value, json};
 
+use crate::levels::compare;
 use crate::message::Message;
 use crate::session::{Call, Failure, Outcome, Session};
 use crate::table::{Action, Argument, Command};
@@ -66,18 +67,18 @@ pub const COMMANDS: &[Command] = &[
     Command::new(
         "reload",
         "reload",
-        "let the daemon read cluster.conf again",
+        "let the daemons of all nodes read cluster.conf again: the log and the ring's times change at once",
         (0, Some(0)),
         &[],
-        Action::Absent("the daemon reads cluster.conf when it starts ('cluster restart')"),
+        Action::Run(compare::reload),
     ),
     Command::new(
         "diff",
-        "diff",
-        "compare cluster.conf on all nodes",
+        "diff [--checksum] [<node> ...]",
+        "compare cluster.conf of other nodes with that of this one",
         (0, None),
-        &[],
-        Action::Absent("the cluster gives no remote shell; use ssh and diff"),
+        &[Argument::Node],
+        Action::Run(compare::corosync_diff),
     ),
     Command::new(
         "pull",
@@ -228,7 +229,10 @@ fn set(session: &mut Session, call: &Call<'_>) -> Outcome {
         _ => return Err(format!("{path} is there more than once; use 'corosync edit'").into()),
     }
     write(&(lines.join("\n") + "\n"))?;
-    session.note("the daemon reads cluster.conf when it starts; copy it to all nodes");
+    session.note(
+        "copy cluster.conf to all nodes; 'corosync reload' then says what changes at once and what \
+         needs a restart",
+    );
     Ok(())
 }
 

@@ -4,6 +4,7 @@ pub mod assist;
 pub mod cib;
 pub mod cibstatus;
 pub mod cluster;
+pub mod compare;
 pub mod configure;
 pub mod corosync;
 pub mod foresight;

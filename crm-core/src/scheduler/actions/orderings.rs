@@ -19,20 +19,21 @@ pub(super) fn link(
         return None;
     }
     let ix = LinkIx::next(cluster.links.len());
-    cluster.links.push(Link { first, then, flags });
+    cluster.links.push(Link { first, then, flags, made: flags });
     cluster.journal.linked(relation);
     cluster[first].after.push(ix);
     cluster[then].before.push(ix);
     Some(ix)
 }
 
-/// True if the pair has a link with one of these modifiers. Looks at the shorter list.
+/// True if the pair has a link that was made with one of these modifiers, even if it is disabled by
+/// now. Looks at the shorter list.
 fn shares(cluster: &Cluster, first: ActionIx, then: ActionIx, flags: OrderFlags) -> bool {
     let (after, before) = (&cluster[first].after, &cluster[then].before);
     let list = if after.len() < before.len() { after } else { before };
     list.iter().any(|&l| {
         let l = &cluster[l];
-        l.first == first && l.then == then && l.flags.intersects(flags)
+        l.first == first && l.then == then && l.made.intersects(flags)
     })
 }
 

@@ -45,7 +45,7 @@ fn restart_after(cluster: &mut Cluster, probe: ActionIx, start: ActionIx) {
         before_restart(cluster, probe, after);
         for &l in cluster[after].after.iter() {
             let l = cluster[l];
-            if l.flags.contains(OrderFlags::THEN_REQ) || leads_down(cluster, probe, after, l.then) {
+            if l.made.contains(OrderFlags::THEN_REQ) || leads_down(cluster, probe, after, l.then) {
                 stack.push(l.then);
             }
         }

@@ -112,3 +112,33 @@ fn both_fencings_come_before_the_word_of_what_they_stopped() {
         ]
     );
 }
+
+#[test]
+fn a_probe_comes_before_the_restarts_that_it_may_lead_to() {
+    // A-77: also over an order of two clones, of which only the part that is seen from the second
+    // one is replaced by one of the first clone's completion.
+    let key = "7:1:0:00000000-0000-0000-0000-000000000001";
+    let document = format!(
+        "<cib crm_feature_set='3.16.1'><configuration><crm_config>\
+         <cluster_property_set id='o'><nvpair id='o1' name='stonith-enabled' value='false'/>\
+         </cluster_property_set></crm_config><nodes><node id='1' uname='n1'/></nodes><resources>\
+         <clone id='a'><primitive id='A' class='ocf' provider='heartbeat' type='Dummy'/></clone>\
+         <clone id='b'><primitive id='B' class='ocf' provider='heartbeat' type='Dummy'/></clone>\
+         </resources><constraints>\
+         <rsc_colocation id='c' score='INFINITY' rsc='b' with-rsc='a'/>\
+         <rsc_order id='d' first='a' then='b'/></constraints></configuration><status>\
+         <node_state id='1' uname='n1' in_ccm='true' crmd='online' join='member'><lrm id='1'>\
+         <lrm_resources><lrm_resource id='B' class='ocf' provider='heartbeat' type='Dummy'>\
+         <lrm_rsc_op id='B_last_0' operation_key='B_start_0' operation='start' interval='0' \
+         call-id='1' rc-code='0' op-status='0' transition-key='{key}' \
+         transition-magic='0:0;{key}'/></lrm_resource></lrm_resources></lrm></node_state>\
+         </status></cib>"
+    );
+    assert_eq!(
+        drawn(&document, false, "-> \"B_stop_0 n1\""),
+        [
+            "\"A:0_monitor_0 n1\" -> \"B_stop_0 n1\" [ style = bold]",
+            "\"b_stop_0\" -> \"B_stop_0 n1\" [ style = bold]",
+        ]
+    );
+}

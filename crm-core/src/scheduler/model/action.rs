@@ -231,4 +231,7 @@ pub struct Link {
     pub then: ActionIx,
     /// Modifiers; empty if disabled.
     pub flags: OrderFlags,
+    /// Modifiers as the link was made with. The reference keeps a link twice, with either action,
+    /// and changes only the one of what comes then: who goes on from the first one sees these.
+    pub made: OrderFlags,
 }

@@ -222,6 +222,11 @@ fn history_of_fencing(s: &Stage, hosts: &[&str]) -> Result<(), Failed> {
             &["off of f3 successful: delegate="],
         )?;
         told("crm crm_mon -1 -m --output-as=xml", &["<fence_event ", "target=\"f3\"", "success"])?;
+        told("crm stonith_admin --history f3", &["of f3 successful: delegate=f", "1 event found"])?;
+        told(
+            "crm stonith_admin --history '*' --verbose",
+            &["turning off of f3", "unfencing of f1"],
+        )?;
         told("crm status", &["f3"])?;
         // Who was off has the fencing in the status that the others gave it, and no event of it.
         if *host != "f3" {

@@ -109,6 +109,15 @@ fn words(of: &Attempt<'_>, all: &[Attempt<'_>], whole: bool, technical: bool) ->
     out
 }
 
+/// What `stonith_admin --history` tells of a node, or of all: every attempt, or only the newest
+/// that worked.
+pub fn told(cib: &Element, target: Option<&str>, every: bool) -> Vec<String> {
+    let mut all = attempts(cib);
+    all.retain(|a| target.is_none_or(|t| a.target == t));
+    let chosen = all.iter().filter(|a| every || a.success).take(if every { usize::MAX } else { 1 });
+    chosen.map(|a| words(a, &all, every, true)).collect()
+}
+
 fn all_of<'a>(scene: &Scene<'a>) -> Vec<Attempt<'a>> {
     let cib: &'a Element = scene.cib;
     let all = attempts(cib);
@@ -184,6 +193,16 @@ mod tests {
         let text = words(&all[2], &all, true, false);
         assert!(text.starts_with("reboot of a by b for x@b failed (no power) at 1970"), "{text}");
         assert!(text.ends_with("(a later attempt from c succeeded)"), "{text}");
+    }
+
+    #[test]
+    fn of_a_node_the_newest_that_worked_is_told_or_every_one() {
+        let cib = history();
+        let newest = told(&cib, Some("a"), false);
+        assert_eq!(newest.len(), 1);
+        assert!(newest[0].starts_with("reboot of a successful: delegate=c, client=x, origin=c, "));
+        assert_eq!(told(&cib, None, true).len(), 3);
+        assert!(told(&cib, Some("b"), true).is_empty());
     }
 
     #[test]

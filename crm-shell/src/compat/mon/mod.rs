@@ -2,7 +2,7 @@
 
 mod agent;
 mod background;
-mod fencing;
+pub(super) mod fencing;
 mod html;
 mod options;
 mod sections;

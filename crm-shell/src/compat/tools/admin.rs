@@ -236,6 +236,12 @@ const STONITH_ADMIN: Tool = Tool {
                     "Confirm that NODE is off: a human has made sure",
                 ),
                 opt('L', "list-registered", Value::None, "List fencing devices"),
+                opt(
+                    'H',
+                    "history",
+                    Value::Required("NODE"),
+                    "Show the last fencing of NODE, of all with '*'; with --verbose every attempt",
+                ),
                 opt('t', "timeout", Value::Required("SECONDS"), "Time for the operation"),
                 opt('y', "tolerance", Value::Required("TIME"), ""),
             ],
@@ -248,6 +254,24 @@ const STONITH_ADMIN: Tool = Tool {
 /// Runs `stonith_admin`.
 pub(super) fn stonith_admin(arguments: &[String], carried: &[BuiltIn]) -> ExitCode {
     STONITH_ADMIN.main(arguments, carried)
+}
+
+/// As the cluster has recorded it in the status.
+fn fencing_history(run: &mut Run<'_>, node: &str) -> Done {
+    let cib = run.access.cib()?;
+    let target = Some(node).filter(|n| *n != "*");
+    let lines = crate::compat::mon::fencing::told(&cib, target, run.options.has("verbose"));
+    if run.quiet() {
+        lines.iter().for_each(|line| run.say(line));
+        return Ok(Exit::OK);
+    }
+    if !lines.is_empty() {
+        run.say("Fencing history:");
+    }
+    lines.iter().for_each(|line| run.say(&format!("  * {line}")));
+    let events = if lines.len() == 1 { "event" } else { "events" };
+    run.say(&format!("{} {events} found", lines.len()));
+    Ok(Exit::OK)
 }
 
 fn fence(run: &mut Run<'_>) -> Done {
@@ -264,6 +288,9 @@ fn fence(run: &mut Run<'_>) -> Done {
         devices.iter().for_each(|d| run.say(d));
         run.say(&format!("{} fence devices found", devices.len()));
         return Ok(Exit::OK);
+    }
+    if let Some(node) = run.options.last("history").map(str::to_string) {
+        return fencing_history(run, &node);
     }
     let verbs = [
         ("fence", "off", false),

@@ -12,8 +12,7 @@ use crm_lrm::alerts::Alerts;
 use crm_lrm::operation::{AgentName, OperationResult};
 use crm_lrm::{FenceAction, FenceDevice, Lrm};
 use crm_messaging::engine::{Events, Handle};
-use crm_messaging::group::NodeId;
-use crm_messaging::group::{Event as RingEvent, SendError};
+use crm_messaging::group::{Event as RingEvent, NodeId, SendError};
 use crm_messaging::proto;
 use crm_messaging::proto::peer::{Finding, Inquiry, inquiry};
 use tokio::signal::unix::Signal;
@@ -323,14 +322,11 @@ impl Driver {
         tokio::task::spawn_blocking(move || {
             let done = match inquiry.what {
                 Some(inquiry::What::File(wanted)) => {
-                    let shown = match wanted.path.as_str() {
-                        "" => files::read_own(&config),
-                        path => files::read(path),
+                    let (path, shown) = match wanted.path.as_str() {
+                        "" => (config.display().to_string(), files::read_own(&config)),
+                        path => (path.into(), files::read(path)),
                     };
-                    finding.path = match wanted.path.as_str() {
-                        "" => config.display().to_string(),
-                        path => path.into(),
-                    };
+                    finding.path = path;
                     match shown {
                         Ok(shown) => {
                             finding.sha1 = shown.sha1;

@@ -14,9 +14,7 @@ const MASK: &str = "******";
 
 /// `cluster diff <file> [--checksum] [<node> ...]`.
 pub fn cluster_diff(session: &mut Session, call: &Call<'_>) -> Outcome {
-    let words: Vec<&str> = call.arguments.iter().map(|w| w.text.as_str()).collect();
-    let (options, words): (Vec<&str>, Vec<&str>) =
-        words.into_iter().partition(|w| w.starts_with("--"));
+    let (options, words) = options_and_words(call);
     let Some((file, nodes)) = words.split_first() else {
         return Err(Message::error("expected a file").at(call.place(0)).into());
     };
@@ -25,10 +23,12 @@ pub fn cluster_diff(session: &mut Session, call: &Call<'_>) -> Outcome {
 
 /// `corosync diff [--checksum] [<node> ...]`.
 pub fn corosync_diff(session: &mut Session, call: &Call<'_>) -> Outcome {
-    let words: Vec<&str> = call.arguments.iter().map(|w| w.text.as_str()).collect();
-    let (options, nodes): (Vec<&str>, Vec<&str>) =
-        words.into_iter().partition(|w| w.starts_with("--"));
+    let (options, nodes) = options_and_words(call);
     compare(session, "", &options, &nodes)
+}
+
+fn options_and_words<'a>(call: &Call<'a>) -> (Vec<&'a str>, Vec<&'a str>) {
+    call.arguments.iter().map(|w| w.text.as_str()).partition(|w| w.starts_with("--"))
 }
 
 /// Compares a file, by default cluster.conf, of some nodes, by default all, with that of this node,

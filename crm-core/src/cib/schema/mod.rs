@@ -13,6 +13,7 @@ mod table;
 use std::fmt;
 
 pub use check::Violation;
+pub(super) use table::{GONE_PROPERTIES, GONE_STACKS};
 
 use super::Element;
 

@@ -3,6 +3,7 @@
 use super::references::is_set;
 use super::resources::{self, always_defined, has_rule};
 use crate::cib::Element;
+use crate::cib::schema::{GONE_PROPERTIES, GONE_STACKS};
 
 /// 2.10 → 3.0 (I-21, I-22).
 pub(super) fn third_generation(configuration: &mut Element) {
@@ -33,25 +34,6 @@ enum Fate {
 }
 
 fn property_fate(name: &str, value: &str) -> Fate {
-    const DASHED: [&str; 12] = [
-        "cluster_recheck_interval",
-        "dc_deadtime",
-        "election_timeout",
-        "no_quorum_policy",
-        "remove_after_stop",
-        "shutdown_escalation",
-        "startup_fencing",
-        "stonith_action",
-        "stonith_enabled",
-        "stop_orphan_actions",
-        "stop_orphan_resources",
-        "symmetric_cluster",
-    ];
-    const OLD_STACKS: [&str; 5] =
-        ["heartbeat", "openais", "classic openais", "classic openais (with plugin)", "cman"];
-    if DASHED.contains(&name) {
-        return Fate::Rename(name.replace('_', "-"));
-    }
     match name {
         "transition_idle_timeout" => Fate::Rename("cluster-delay".into()),
         "default-action-timeout" | "default_action_timeout" => Fate::ToOperations("timeout"),
@@ -73,7 +55,10 @@ fn property_fate(name: &str, value: &str) -> Fate {
         | "expected-quorum-votes"
         | "notification-agent"
         | "notification-recipient" => Fate::Drop,
-        "cluster-infrastructure" if OLD_STACKS.contains(&value) => Fate::Drop,
+        "cluster-infrastructure" if GONE_STACKS.contains(&value) => Fate::Drop,
+        "cluster-infrastructure" => Fate::Keep,
+        // The others only changed their spelling.
+        _ if GONE_PROPERTIES.contains(&name) => Fate::Rename(name.replace('_', "-")),
         _ => Fate::Keep,
     }
 }

@@ -14,6 +14,7 @@ use super::Schema;
 use super::kind::Kind;
 
 pub use root::CIB as ROOT;
+pub(in crate::cib) use sets::{GONE_PROPERTIES, GONE_STACKS};
 
 /// From which schema to which something exists, both included.
 #[derive(Clone, Copy, Debug)]

@@ -165,7 +165,7 @@ static OP_PARAMETER: Shape = shape(
 
 /// Properties that have other names or places today, and `cluster-infrastructure`, which has a
 /// form of its own.
-const GONE_PROPERTIES: &[&str] = &[
+pub(in crate::cib) const GONE_PROPERTIES: &[&str] = &[
     "cluster-infrastructure",
     "cluster_recheck_interval",
     "dc_deadtime",
@@ -195,5 +195,6 @@ const GONE_PROPERTIES: &[&str] = &[
     "transition_idle_timeout",
 ];
 
-const GONE_STACKS: &[&str] =
+/// What `cluster-infrastructure` may no longer be.
+pub(in crate::cib) const GONE_STACKS: &[&str] =
     &["cman", "heartbeat", "openais", "classic openais", "classic openais (with plugin)"];
